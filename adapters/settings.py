@@ -1,0 +1,90 @@
+"""All settings, from the environment (prefix ``HOMECAST_``) or a dotenv file beside the process.
+
+AWS credentials and profiles come from the usual AWS variables. The names of tables, topics and
+queues are outputs of the CloudFormation stack under ``deploy/``: ``DevicesEventsTable`` arrives as
+``HOMECAST_DEVICES_EVENTS_TABLE``. The table in ``docs/settings.md`` is generated from here.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+RUN_DIRECTORY = Path(".homecast")
+ENVIRONMENT_FILE = RUN_DIRECTORY / "environment"
+"""Written by ``homecast up``: where the platform on this machine is to be found."""
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="HOMECAST_", extra="ignore", frozen=True)
+
+    # AWS
+    aws_region: str = Field("eu-central-1", description="Region of all resources")
+    aws_endpoint_url: str | None = Field(
+        None, description="Where AWS is, if not at AWS: the embedded engine on one machine"
+    )
+    aws_max_connections: int = Field(64, ge=1, description="HTTP connections per client")
+    redis_url: str = Field("redis://127.0.0.1:6379/0", description="Hints, presence, routing")
+
+    # Outputs of the stack
+    devices_events_table: str = Field("", description="Events of the devices context")
+    devices_snapshots_table: str = Field("", description="Snapshots of the devices context")
+    vault_table: str = Field("", description="Token hashes and credentials")
+    relay_table: str = Field("", description="Checkpoints and leases of the relay")
+    devices_table: str = Field("", description="Read model: devices")
+    remote_commands_table: str = Field("", description="Read model: remote commands")
+    twins_table: str = Field("", description="Reported state")
+    devices_topic: str = Field("", description="ARN of the devices context's SNS FIFO topic")
+    devices_queue: str = Field("", description="URL of the queue of the devices projection")
+    remote_commands_queue: str = Field("", description="URL of the remote commands' queue")
+
+    # Processes
+    api_host: str = Field("127.0.0.1", description="Address the HTTP API listens on")
+    api_port: int = Field(8080, ge=0, le=65535)
+    api_url: str = Field("http://127.0.0.1:8080", description="Where clients find the API")
+    gateway_host: str = Field("127.0.0.1", description="Address the gateway listens on")
+    gateway_port: int = Field(8090, ge=0, le=65535)
+    gateway_url: str = Field("ws://127.0.0.1:8090/v1/device", description="Where devices connect")
+    gateway_health_port: int = Field(0, ge=0, le=65535, description="0: no health endpoint")
+
+    # Rhythm
+    store_generation: int = Field(1, ge=1, description="Raised when a backup was restored")
+    queue_wait_seconds: int = Field(20, ge=0, le=20, description="Long poll of a queue")
+    queue_poll_interval: float = Field(
+        0.0, ge=0, description="Pause between short polls, in seconds (queue_wait_seconds = 0)"
+    )
+    stream_poll_interval: float = Field(
+        0.25, gt=0, description="Pause between reads of a shard with nothing new, in seconds"
+    )
+    sweep_interval: float = Field(1.0, gt=0, description="Seconds between looks for due commands")
+    rate_limit_per_minute: int = Field(
+        600, ge=1, description="Requests a minute and token; submits count like all others"
+    )
+
+    # Seeing
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["json", "console"] = "json"
+    tracer: Literal["null", "xray"] = Field("null", description="Where spans go")
+
+
+def load_settings() -> Settings:
+    """From the environment; without it, from the platform that runs in this folder."""
+    if "HOMECAST_DEVICES_EVENTS_TABLE" not in os.environ and ENVIRONMENT_FILE.exists():
+        export(read_environment(ENVIRONMENT_FILE))
+    return Settings()
+
+
+def read_environment(path: Path) -> dict[str, str]:
+    """``NAME=value`` lines."""
+    lines = path.read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+
+
+def export(values: dict[str, str]) -> None:
+    """Into this process's environment, where the AWS libraries look too; what is set there wins."""
+    for name, value in values.items():
+        os.environ.setdefault(name, value)

@@ -1,0 +1,213 @@
+"""Load, decide, append, and decide again on conflict: here and nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import ValidationError
+
+from commands.kernel.ports import (
+    Append,
+    Clock,
+    Context,
+    EventStore,
+    Hints,
+    Ids,
+    Recorded,
+    Snapshot,
+    SnapshotStore,
+    VaultWrite,
+)
+from domain.kernel.errors import Busy, Unavailable, VersionConflict
+from domain.kernel.event import Aggregate, Event, S, State
+
+R = TypeVar("R")
+
+ATTEMPTS = 8
+FIRST_PAUSE = 0.005
+CACHED_STREAMS = 20_000
+
+
+@dataclass(frozen=True)
+class Loaded(Generic[S]):
+    """A folded stream, as it was read; only the unit of work that loaded it can append to it."""
+
+    aggregate: Aggregate[S]
+    state: S
+
+    @property
+    def stream(self) -> str:
+        return self.state.stream
+
+    @property
+    def version(self) -> int:
+        return self.state.version
+
+
+class Repository:
+    """Folded state from snapshot, cache and tail.
+
+    The cache is bounded and only ever a starting point: by default the tail is still read, strongly
+    consistent; ``cached=True`` skips that and leaves it to the conditional write to find out.
+    """
+
+    def __init__(
+        self, store: EventStore, snapshots: SnapshotStore, *, size: int = CACHED_STREAMS
+    ) -> None:
+        self._store = store
+        self._snapshots = snapshots
+        self._size = size
+        self._cache: OrderedDict[str, State] = OrderedDict()
+
+    async def load(
+        self, aggregate: Aggregate[S], aggregate_id: str, *, cached: bool = False
+    ) -> Loaded[S]:
+        stream = aggregate.stream(aggregate_id)
+        state = self._cached(aggregate, stream)
+        if state is not None and cached:
+            return Loaded(aggregate, state)
+        if state is None:
+            state = await self._from_snapshot(aggregate, stream)
+        for recorded in await self._store.read(stream, after=state.version):
+            state = aggregate.fold(state, recorded.event)
+        self._keep(state)
+        return Loaded(aggregate, state)
+
+    def learn(self, aggregate: Aggregate[S], event: Event) -> bool:
+        """Fold an event that a hint brought, if it is the next one of a cached stream."""
+        state = self._cached(aggregate, event.originator_id)
+        if state is None or state.version + 1 != event.originator_version:
+            return False
+        self._keep(aggregate.fold(state, event))
+        return True
+
+    async def committed(self, loaded: Loaded[Any], events: Sequence[Event]) -> None:
+        """Fold what was just stored; take a snapshot where the policy asks for one."""
+        state = loaded.state
+        for event in events:
+            state = loaded.aggregate.fold(state, event)
+        self._keep(state)
+        every = loaded.aggregate.snapshot_every
+        if loaded.version // every != state.version // every:
+            await self._snapshot(loaded.aggregate, state)
+
+    async def _snapshot(self, aggregate: Aggregate[Any], state: State) -> None:
+        snapshot = Snapshot(
+            version=state.version,
+            code_version=aggregate.code_version,
+            state=state.model_dump_json().encode(),
+        )
+        with suppress(Unavailable):  # the events are stored; a snapshot only saves reading
+            await self._snapshots.save(state.stream, snapshot)
+
+    def _cached(self, aggregate: Aggregate[S], stream: str) -> S | None:
+        state = self._cache.get(stream)
+        if state is None:
+            return None
+        self._cache.move_to_end(stream)
+        assert isinstance(state, aggregate.state)
+        return state
+
+    def _keep(self, state: State) -> None:
+        held = self._cache.get(state.stream)
+        if held is None or held.version < state.version:
+            self._cache[state.stream] = state
+            self._cache.move_to_end(state.stream)
+        while len(self._cache) > self._size:
+            self._cache.popitem(last=False)
+
+    async def _from_snapshot(self, aggregate: Aggregate[S], stream: str) -> S:
+        snapshot = await self._snapshots.load(stream)
+        if snapshot is None or snapshot.code_version != aggregate.code_version:
+            return aggregate.initial(stream)
+        try:
+            return aggregate.state.model_validate_json(snapshot.state)
+        except ValidationError:
+            return aggregate.initial(stream)
+
+
+class Unit:
+    """One attempt: what it loads, and what it will commit in one go."""
+
+    def __init__(self, repository: Repository, *, context: Context, clock: Clock, first: bool):
+        self._repository = repository
+        self._first = first
+        self.context = context
+        self.at = clock.now()
+        self.loaded: dict[str, Loaded[Any]] = {}
+        self.appends: list[tuple[Loaded[Any], Sequence[Event]]] = []
+        self.vault: list[VaultWrite] = []
+        self.account_id: str | None = None
+
+    async def load(self, aggregate: Aggregate[S], aggregate_id: str, *, cached: bool = False) -> S:
+        """The state to decide on. ``cached`` holds for the first attempt only."""
+        use_cache = cached and self._first
+        loaded = await self._repository.load(aggregate, aggregate_id, cached=use_cache)
+        self.loaded[loaded.stream] = loaded
+        return loaded.state
+
+    def append(self, state: State, events: Sequence[Event]) -> None:
+        if events:
+            self.appends.append((self.loaded[state.stream], events))
+
+    def write_vault(self, key: str, value: dict[str, Any] | None) -> None:
+        self.vault.append(VaultWrite(key, value))
+
+
+Decide = Callable[[Unit], Awaitable[R]]
+
+
+class Dispatcher:
+    """Runs a decision to its end: stored once, or refused with a reason."""
+
+    def __init__(
+        self,
+        *,
+        store: EventStore,
+        repository: Repository,
+        hints: Hints,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        self._store = store
+        self._hints = hints
+        self._ids = ids
+        self.clock = clock
+        self.repository = repository
+
+    async def execute(self, context: Context, decide: Decide[R]) -> tuple[R, list[Recorded]]:
+        """What ``decide`` returned, and the events that it stored (none: nothing had to change).
+
+        A conflict loads and decides again, 8 times in all with growing jittered pauses; then
+        ``Busy``. Errors of the decision pass through, with nothing stored.
+        """
+        for attempt in range(ATTEMPTS):
+            unit = Unit(self.repository, context=context, clock=self.clock, first=attempt == 0)
+            result = await decide(unit)
+            if not unit.appends and not unit.vault:
+                return result, []
+            try:
+                recorded = await self._commit(unit)
+            except VersionConflict:
+                await asyncio.sleep(random.uniform(0, FIRST_PAUSE * 2**attempt))  # noqa: S311
+                continue
+            await self._hints.committed(recorded, account_id=unit.account_id)
+            return result, recorded
+        raise Busy("too many writers at once; try again", retry_after=1)
+
+    async def _commit(self, unit: Unit) -> list[Recorded]:
+        recorded = await self._store.commit(
+            [Append(loaded.stream, loaded.version, events) for loaded, events in unit.appends],
+            context=unit.context,
+            commit_token=self._ids.new(),
+            vault=unit.vault,
+        )
+        for loaded, events in unit.appends:
+            await self.repository.committed(loaded, events)
+        return recorded

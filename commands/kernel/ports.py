@@ -1,0 +1,138 @@
+"""What the write side needs from outside, by role. Adapters implement these."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from domain.kernel.event import Event
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where a message comes from; stored beside every event that it causes.
+
+    ``principal``: who asked (``token:…``, ``device:…``, ``platform``). ``trace``: an X-Ray trace
+    header (``Root=…;Parent=…;Sampled=…``).
+    """
+
+    correlation_id: str
+    causation_id: str
+    principal: str
+    trace: str | None = None
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A stored event and what is stored beside it. ``id`` is that of its CloudEvent."""
+
+    event: Event
+    context: Context
+    commit_token: str
+    generation: int = 1
+
+    @property
+    def id(self) -> str:
+        return event_id(self.generation, self.event.originator_id, self.event.originator_version)
+
+
+def event_id(generation: int, stream: str, version: int) -> str:
+    return f"{generation}:{stream}:{version}"
+
+
+@dataclass(frozen=True)
+class Append:
+    """Events for one stream; the first follows ``expected_version`` (0: a new stream)."""
+
+    stream: str
+    expected_version: int
+    events: Sequence[Event]
+
+
+@dataclass(frozen=True)
+class VaultWrite:
+    """One change of the vault, in the same transaction as the events beside it.
+
+    ``value`` None deletes the item. Keys are ``kind#id``, as ``device-credential#…``.
+    """
+
+    key: str
+    value: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    version: int
+    code_version: int
+    state: bytes
+
+
+class EventStore(Protocol):
+    """Streams of events with optimistic concurrency. One generation, one writing region."""
+
+    async def read(
+        self, stream: str, *, after: int = 0, up_to: int | None = None
+    ) -> list[Recorded]:
+        """Events with ``after < version <= up_to``, in order, strongly consistent."""
+
+    async def commit(
+        self,
+        appends: Sequence[Append],
+        *,
+        context: Context,
+        commit_token: str,
+        vault: Sequence[VaultWrite] = (),
+    ) -> list[Recorded]:
+        """All or nothing. Repeating it with the same token after a lost answer succeeds.
+
+        Raises ``VersionConflict`` when a stream has moved on, ``TooLarge`` before any write,
+        ``StoreUnavailable`` when the store cannot be reached or throttles.
+        """
+
+
+class SnapshotStore(Protocol):
+    async def load(self, stream: str) -> Snapshot | None: ...
+
+    async def save(self, stream: str, snapshot: Snapshot) -> None: ...
+
+
+class Vault(Protocol):
+    """Secrets and credentials; strongly consistent reads."""
+
+    async def get(self, key: str) -> dict[str, Any] | None: ...
+
+    async def put(self, key: str, value: dict[str, Any]) -> None: ...
+
+    async def delete(self, key: str) -> None: ...
+
+    async def list(self, prefix: str) -> list[tuple[str, dict[str, Any]]]:
+        """All items whose key starts with the prefix: for the CLI, not for a hot path."""
+
+
+class Hints(Protocol):
+    """The hint path: may lose, double or hasten a message; never raises, nothing depends on it."""
+
+    async def committed(self, recorded: Sequence[Recorded], *, account_id: str | None) -> None:
+        """Tell watchers of the account, and the gateway of a lane's device, what was stored."""
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """UTC, aware."""
+
+
+class Ids(Protocol):
+    def new(self) -> str:
+        """A ULID; those of one process ascend."""
+
+
+class Tracer(Protocol):
+    """Spans around what a message causes. The null tracer is the default."""
+
+    def span(self, name: str, *, header: str | None = None) -> AbstractContextManager[None]: ...
+
+    def header(self) -> str | None:
+        """The trace header of the open span, to be carried along."""

@@ -1,0 +1,76 @@
+"""The envelope that every stored event shares, and the aggregate as a pair of pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar, Generic, TypeVar
+
+from eventsourcing.utils import register_topic
+from pydantic import BaseModel, ConfigDict, Field
+
+S = TypeVar("S", bound="State")
+
+
+class Event(BaseModel):
+    """Something that happened to one aggregate; satisfies eventsourcing's ``DomainEventProtocol``.
+
+    ``TOPIC`` is the released name (never an import path). Fields are only ever added; a breaking
+    change raises ``class_version`` and adds a static ``upcast_vN_vM`` (eventsourcing's convention).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    TOPIC: ClassVar[str]
+    class_version: ClassVar[int] = 1
+
+    originator_id: str = Field(description="Stream: category, '-', id of the aggregate")
+    originator_version: int = Field(ge=1, description="Position in the stream, from 1, no gaps")
+    timestamp: datetime = Field(description="When it was decided, UTC")
+
+
+class State(BaseModel):
+    """What an aggregate's decisions need to know; ``version`` is that of the last event folded."""
+
+    model_config = ConfigDict(frozen=True)
+
+    stream: str
+    version: int = 0
+
+
+@dataclass(frozen=True)
+class Aggregate(Generic[S]):
+    """How to name, start and fold one kind of stream.
+
+    ``snapshot_every``: events between snapshots. ``code_version``: raise it when the state's shape
+    changes, so that older snapshots are ignored.
+    """
+
+    category: str
+    state: type[S]
+    fold: Callable[[S, Event], S]
+    snapshot_every: int
+    code_version: int = 1
+
+    def stream(self, aggregate_id: str) -> str:
+        return f"{self.category}-{aggregate_id}"
+
+    def initial(self, stream: str) -> S:
+        return self.state(stream=stream)
+
+
+def category_of(stream: str) -> str:
+    return stream.split("-", 1)[0]
+
+
+def id_of(stream: str) -> str:
+    return stream.split("-", 1)[1]
+
+
+def register(*event_types: type[Event]) -> None:
+    """Make explicit topics resolvable by eventsourcing's mapper; each class names its own."""
+    for event_type in event_types:
+        if "TOPIC" not in event_type.__dict__:
+            raise TypeError(f"{event_type.__name__} inherits its TOPIC; give it one of its own")
+        register_topic(event_type.TOPIC, event_type)
