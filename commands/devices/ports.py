@@ -1,4 +1,4 @@
-"""What the devices' write side needs beyond the kernel's ports: sessions, and hints to a gateway."""
+"""What the devices' write side needs beyond the kernel's ports."""
 
 from __future__ import annotations
 

@@ -9,38 +9,9 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from domain.kernel.event import Event
+from domain.kernel.recorded import Context, Recorded, event_id
 
-
-@dataclass(frozen=True)
-class Context:
-    """Where a message comes from; stored beside every event that it causes.
-
-    ``principal``: who asked (``token:…``, ``device:…``, ``platform``). ``trace``: an X-Ray trace
-    header (``Root=…;Parent=…;Sampled=…``).
-    """
-
-    correlation_id: str
-    causation_id: str
-    principal: str
-    trace: str | None = None
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """A stored event and what is stored beside it. ``id`` is that of its CloudEvent."""
-
-    event: Event
-    context: Context
-    commit_token: str
-    generation: int = 1
-
-    @property
-    def id(self) -> str:
-        return event_id(self.generation, self.event.originator_id, self.event.originator_version)
-
-
-def event_id(generation: int, stream: str, version: int) -> str:
-    return f"{generation}:{stream}:{version}"
+__all__ = ["Context", "Recorded", "event_id"]
 
 
 @dataclass(frozen=True)

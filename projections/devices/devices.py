@@ -1,0 +1,155 @@
+"""Read model ``devices``: one row per device, listed by the account that owns it.
+
+A released device keeps its row (the gate needs its version) and leaves the account's index.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import assert_never, cast
+
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.exceptions import PutError
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
+from pynamodb.models import Model
+
+from domain.devices.capabilities import Capabilities, DeviceKind
+from domain.devices.device import (
+    DeviceClaimed,
+    DeviceEvent,
+    DeviceReleased,
+    DeviceRenamed,
+    DeviceReportedLost,
+    DeviceStatus,
+)
+from domain.kernel.event import Event, id_of
+from projections.kernel.gate import GatedRow, Key, Projection
+
+
+class DeviceRow(GatedRow):
+    device_id: str
+    account_id: str | None
+    name: str
+    kind: DeviceKind
+    status: DeviceStatus
+    capabilities: Capabilities
+    claimed_at: datetime
+    updated_at: datetime
+
+    @property
+    def version(self) -> int:
+        """Of the device's stream: its entity tag."""
+        return self.stream_version
+
+
+def fold(row: DeviceRow | None, event: Event) -> DeviceRow:
+    known = cast("DeviceEvent", event)
+    if isinstance(known, DeviceClaimed):
+        return _claimed(known)
+    assert row is not None, "a device's first event is its claim"
+    at = event.timestamp
+    match known:
+        case DeviceRenamed():
+            return row.model_copy(update={"name": known.name, "updated_at": at})
+        case DeviceReportedLost():
+            return row.model_copy(update={"status": DeviceStatus.LOST, "updated_at": at})
+        case DeviceReleased():
+            released = {"status": DeviceStatus.RELEASED, "account_id": None, "updated_at": at}
+            return row.model_copy(update=released)
+        case _:
+            assert_never(known)
+
+
+def _claimed(event: DeviceClaimed) -> DeviceRow:
+    return DeviceRow(
+        applied=event.originator_version,
+        stream_version=event.originator_version,
+        device_id=id_of(event.originator_id),
+        account_id=event.account_id,
+        name=event.name,
+        kind=event.kind,
+        status=DeviceStatus.CLAIMED,
+        capabilities=event.capabilities,
+        claimed_at=event.timestamp,
+        updated_at=event.timestamp,
+    )
+
+
+def key_of(event: Event) -> Key:
+    return (id_of(event.originator_id),)
+
+
+def number_of(event: Event) -> int:
+    return event.originator_version
+
+
+DEVICES = Projection("devices", "device", key_of, number_of, lambda _: 0, fold)
+
+
+class ByAccount(GlobalSecondaryIndex["DeviceItem"]):
+    class Meta:
+        index_name = "by_account"
+        projection = AllProjection()
+
+    account_id = UnicodeAttribute(hash_key=True)
+    device_id = UnicodeAttribute(range_key=True)
+
+
+class DeviceItem(Model):
+    class Meta:
+        table_name = ""
+        region = ""
+        host: str | None = None
+
+    device_id = UnicodeAttribute(hash_key=True)
+    applied = NumberAttribute()
+    generation = NumberAttribute()
+    account_id = UnicodeAttribute(null=True)
+    body = UnicodeAttribute()
+    by_account = ByAccount()
+
+
+def load(key: Key) -> DeviceRow | None:
+    """Strongly consistent; blocks, so call it in a worker thread."""
+    try:
+        item = DeviceItem.get(key[0], consistent_read=True)
+    except DeviceItem.DoesNotExist:
+        return None
+    return DeviceRow.model_validate_json(item.body)
+
+
+def save(row: DeviceRow, previous: DeviceRow | None) -> bool:
+    """Write under the gate's condition; blocks, so call it in a worker thread."""
+    item = DeviceItem(
+        row.device_id,
+        applied=row.applied,
+        generation=row.generation,
+        account_id=row.account_id,
+        body=row.model_dump_json(),
+    )
+    unchanged = DeviceItem.device_id.does_not_exist()
+    if previous is not None:
+        unchanged = (DeviceItem.applied == previous.applied) & (
+            DeviceItem.generation == previous.generation
+        )
+    try:
+        item.save(condition=unchanged)
+    except PutError as error:
+        if error.cause_response_code == "ConditionalCheckFailedException":
+            return False
+        raise
+    return True
+
+
+def get(device_id: str) -> DeviceRow | None:
+    return load((device_id,))
+
+
+def list_of_account(
+    account_id: str, *, limit: int, after: str | None = None
+) -> tuple[list[DeviceRow], str | None]:
+    """A page in order of id, and the id to continue after (None: that was all)."""
+    beyond = ByAccount.device_id > after if after else None
+    found = list(DeviceItem.by_account.query(account_id, beyond, limit=limit + 1))
+    rows = [DeviceRow.model_validate_json(item.body) for item in found[:limit]]
+    return rows, rows[-1].device_id if len(found) > limit else None

@@ -1,0 +1,267 @@
+"""Read model ``remote_commands``: one row per remote command, for status, history and sweepers.
+
+Rows are gated by the command's own steps. The sparse index ``open`` holds what the clock may have
+to end. Its key is written when a command is accepted and changed only where it would make the
+sweeper more than a minute late, so that the usual life costs one index entry and its removal.
+"""
+
+from __future__ import annotations
+
+import zlib
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import JsonValue
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.exceptions import PutError
+from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
+from pynamodb.models import Model
+
+from domain.devices.remote_command import (
+    FINAL,
+    OPEN,
+    CommandStatus,
+    RemoteCommandAccepted,
+    RemoteCommandCanceled,
+    RemoteCommandDelivered,
+    RemoteCommandEvent,
+    RemoteCommandExpired,
+    RemoteCommandFailed,
+    RemoteCommandProgressed,
+    RemoteCommandRejected,
+    RemoteCommandSent,
+    RemoteCommandSucceeded,
+    RemoteCommandSuperseded,
+    RemoteCommandTimedOut,
+    status_after,
+)
+from domain.kernel.event import Event, id_of
+from projections.kernel.gate import GatedRow, Key, Projection
+
+HISTORY_KEPT = timedelta(days=30)
+"""After a command's last event; longer than the 24 h in which a late result may come."""
+SWEEP_SLACK = timedelta(seconds=60)
+SHARDS = 16
+
+
+class RemoteCommandRow(GatedRow):
+    device_id: str
+    number: int
+    account_id: str
+    command: str
+    args: dict[str, JsonValue]
+    status: CommandStatus
+    accepted_at: datetime
+    expires_at: datetime
+    deadline: datetime | None = None
+    updated_at: datetime
+    attempt: int = 0
+    result: dict[str, JsonValue] | None = None
+    error: str | None = None
+    detail: str | None = None
+    late: bool = False
+    collapse_key: str | None = None
+    history: list[dict[str, JsonValue]] = []
+    due_at: datetime | None = None
+
+    @property
+    def id(self) -> str:
+        return f"{self.device_id}.{self.number}"
+
+    @property
+    def step(self) -> int:
+        return self.applied
+
+
+def fold(row: RemoteCommandRow | None, event: Event) -> RemoteCommandRow:
+    assert isinstance(event, RemoteCommandEvent)
+    if isinstance(event, RemoteCommandAccepted):
+        return _accepted(event)
+    assert row is not None, "a command's first event is its acceptance"
+    status = status_after(row.status, event)
+    entry = {"step": event.step, "status": status, "at": _iso(event.timestamp), **_noted(event)}
+    changes = {
+        "status": status,
+        "updated_at": event.timestamp,
+        "history": [*row.history, entry],
+        **_changes(row, event),
+    }
+    if status in FINAL:
+        changes["due_at"] = None
+    return row.model_copy(update=changes)
+
+
+def _accepted(event: RemoteCommandAccepted) -> RemoteCommandRow:
+    entry: dict[str, JsonValue] = {
+        "step": event.step,
+        "status": CommandStatus.ACCEPTED,
+        "at": _iso(event.timestamp),
+    }
+    return RemoteCommandRow(
+        applied=event.step,
+        stream_version=event.originator_version,
+        device_id=id_of(event.originator_id),
+        number=event.number,
+        account_id=event.account_id,
+        command=event.command,
+        args=event.args,
+        status=CommandStatus.ACCEPTED,
+        accepted_at=event.timestamp,
+        expires_at=event.expires_at,
+        updated_at=event.timestamp,
+        collapse_key=event.collapse_key,
+        history=[entry],
+        due_at=event.expires_at,
+    )
+
+
+def _iso(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
+
+
+def _changes(row: RemoteCommandRow, event: RemoteCommandEvent) -> dict[str, Any]:
+    """The fields that an event sets beside status and history."""
+    match event:
+        case RemoteCommandSent():
+            late = row.due_at is None or row.due_at > event.deadline + SWEEP_SLACK
+            due_at = event.deadline if late else row.due_at
+            return {"deadline": event.deadline, "attempt": event.attempt, "due_at": due_at}
+        case RemoteCommandSucceeded():
+            return {"result": event.result, "late": event.late}
+        case RemoteCommandFailed() | RemoteCommandRejected():
+            return {"error": event.error, "detail": event.detail, "late": event.late}
+        case _:
+            return {}
+
+
+def _noted(event: RemoteCommandEvent) -> dict[str, JsonValue]:
+    """What explains the step in the history."""
+    match event:
+        case RemoteCommandSent():
+            return {"attempt": event.attempt, "session": event.session}
+        case RemoteCommandProgressed():
+            return {"percent": event.percent, "detail": event.detail}
+        case RemoteCommandFailed() | RemoteCommandRejected():
+            return {"error": event.error, **({"late": True} if event.late else {})}
+        case RemoteCommandSucceeded():
+            return {"late": True} if event.late else {}
+        case RemoteCommandCanceled():
+            return {"by": event.by, **({"reason": event.reason} if event.reason else {})}
+        case RemoteCommandSuperseded():
+            return {"by_number": event.by_number}
+        case RemoteCommandDelivered() | RemoteCommandTimedOut() | RemoteCommandExpired():
+            return {}
+        case RemoteCommandAccepted():
+            return {}
+        case _:
+            raise AssertionError(f"unknown event {type(event).__name__}")
+
+
+def key_of(event: Event) -> Key | None:
+    if not isinstance(event, RemoteCommandEvent):
+        return None
+    return (id_of(event.originator_id), event.number)
+
+
+def number_of(event: Event) -> int:
+    assert isinstance(event, RemoteCommandEvent)
+    return event.step
+
+
+def before_first(key: Key) -> int:
+    """A command's number is the lane version of its first event."""
+    return int(key[1]) - 1
+
+
+REMOTE_COMMANDS = Projection("remote_commands", "lane", key_of, number_of, before_first, fold)
+
+
+def shard_of(device_id: str) -> int:
+    return zlib.crc32(device_id.encode()) % SHARDS
+
+
+class OpenIndex(GlobalSecondaryIndex["RemoteCommandItem"]):
+    class Meta:
+        index_name = "open"
+        projection = KeysOnlyProjection()
+
+    due_shard = NumberAttribute(hash_key=True)
+    due_at = NumberAttribute(range_key=True)
+
+
+class RemoteCommandItem(Model):
+    class Meta:
+        table_name = ""
+        region = ""
+        host: str | None = None
+
+    device_id = UnicodeAttribute(hash_key=True)
+    number = NumberAttribute(range_key=True)
+    applied = NumberAttribute()
+    generation = NumberAttribute()
+    status = UnicodeAttribute()
+    due_shard = NumberAttribute(null=True)
+    due_at = NumberAttribute(null=True)
+    purge_at = NumberAttribute(null=True)
+    body = UnicodeAttribute()
+    open = OpenIndex()
+
+
+def load(key: Key) -> RemoteCommandRow | None:
+    """Strongly consistent; blocks, so call it in a worker thread."""
+    try:
+        item = RemoteCommandItem.get(key[0], key[1], consistent_read=True)
+    except RemoteCommandItem.DoesNotExist:
+        return None
+    return RemoteCommandRow.model_validate_json(item.body)
+
+
+def save(row: RemoteCommandRow, previous: RemoteCommandRow | None) -> bool:
+    """Write under the gate's condition; blocks, so call it in a worker thread."""
+    final = row.status in FINAL
+    item = RemoteCommandItem(
+        row.device_id,
+        row.number,
+        applied=row.applied,
+        generation=row.generation,
+        status=row.status,
+        due_shard=shard_of(row.device_id) if row.due_at else None,
+        due_at=int(row.due_at.timestamp() * 1000) if row.due_at else None,
+        purge_at=int((row.updated_at + HISTORY_KEPT).timestamp()) if final else None,
+        body=row.model_dump_json(exclude_defaults=True),
+    )
+    unchanged = RemoteCommandItem.device_id.does_not_exist()
+    if previous is not None:
+        unchanged = (RemoteCommandItem.applied == previous.applied) & (
+            RemoteCommandItem.generation == previous.generation
+        )
+    try:
+        item.save(condition=unchanged)
+    except PutError as error:
+        if error.cause_response_code == "ConditionalCheckFailedException":
+            return False
+        raise
+    return True
+
+
+def get(device_id: str, number: int) -> RemoteCommandRow | None:
+    return load((device_id, number))
+
+
+def list_of_device(
+    device_id: str, *, open_only: bool, limit: int, before: int | None = None
+) -> list[RemoteCommandRow]:
+    """Newest first, below the number ``before``."""
+    older = RemoteCommandItem.number < before if before else None
+    wanted = RemoteCommandItem.status.is_in(*OPEN) if open_only else None
+    found = RemoteCommandItem.query(
+        device_id, older, filter_condition=wanted, scan_index_forward=False, limit=limit
+    )
+    return [RemoteCommandRow.model_validate_json(item.body) for item in found]
+
+
+def due(shard: int, *, now: datetime, limit: int) -> list[str]:
+    """Devices with open commands that may be due, longest overdue first."""
+    until = int(now.timestamp() * 1000)
+    found = RemoteCommandItem.open.query(shard, OpenIndex.due_at <= until, limit=limit)
+    return list(dict.fromkeys(item.device_id for item in found))
