@@ -1,0 +1,272 @@
+"""The composition root: the only place that sees concrete outbound adapters.
+
+Each process has one function here, an async context manager that gives what the process needs and
+closes it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+from adapters.faststream_aws import SQSBroker
+from adapters.inbound.workers.projector import Projector, subscribe
+from adapters.inbound.workers.publisher import Publisher
+from adapters.inbound.workers.relay import Relay
+from adapters.inbound.workers.sweeper import Sweeper
+from adapters.outbound.dynamodb.client import AwsConnection
+from adapters.outbound.dynamodb.codec import (
+    from_cloud_event,
+    item_to_cloud_event,
+    to_cloud_event,
+)
+from adapters.outbound.dynamodb.event_store import DynamoDbEventStore
+from adapters.outbound.dynamodb.rows import (
+    CommandsQuery,
+    DevicesQuery,
+    PynamoRows,
+    Threads,
+    TwinsQuery,
+    configure_models,
+)
+from adapters.outbound.dynamodb.snapshots import DynamoDbSnapshotStore
+from adapters.outbound.dynamodb.change_stream import DynamoDbCheckpoints, DynamoDbTableStream
+from adapters.outbound.dynamodb.twins import DynamoDbTwins
+from adapters.outbound.dynamodb.vault import DynamoDbVault
+from adapters.outbound.redis import (
+    Link,
+    RedisFeed,
+    RedisHints,
+    RedisPresence,
+    RedisSessions,
+    RedisWatchers,
+    connect,
+)
+from adapters.outbound.redis.counters import RedisCounters
+from adapters.outbound.system.clock import SystemClock, Ulids
+from adapters.outbound.telemetry.logs import configure_logging
+from adapters.outbound.telemetry.tracing import NullTracer
+from adapters.settings import Settings, load_settings
+from commands.kernel.dispatch import Dispatcher, Repository
+from commands.kernel.ports import Tracer
+from projections.devices import devices, remote_commands
+from projections.kernel.gate import Gate
+
+
+def load(process: str) -> Settings:
+    """Settings, with logging set up for the process of this name."""
+    settings = load_settings()
+    configure_logging(process, level=settings.log_level, form=settings.log_format)
+    return settings
+
+
+def make_tracer(settings: Settings, service: str) -> Tracer:
+    if settings.tracer == "xray":
+        from adapters.outbound.telemetry.xray import XRayTracer
+
+        return XRayTracer(service)
+    return NullTracer()
+
+
+@dataclass
+class Core:
+    """What every process that decides has: the store, and the way of a command through it."""
+
+    settings: Settings
+    tracer: Tracer
+    store: DynamoDbEventStore
+    vault: DynamoDbVault
+    repository: Repository
+    dispatcher: Dispatcher
+    hints: RedisHints
+    lanes: RedisHints
+    watchers: RedisWatchers
+    presence: RedisPresence
+    link: Link
+    clock: SystemClock = field(default_factory=SystemClock)
+    ids: Ulids = field(default_factory=Ulids)
+
+
+def make_broker(settings: Settings) -> SQSBroker:
+    return SQSBroker(
+        region_name=settings.aws_region,
+        endpoint_url=settings.aws_endpoint_url,
+        max_pool_connections=settings.aws_max_connections,
+    )
+
+
+def aws(settings: Settings) -> AwsConnection:
+    return AwsConnection(
+        settings.aws_region, settings.aws_endpoint_url, settings.aws_max_connections
+    )
+
+
+@asynccontextmanager
+async def core(
+    settings: Settings, service: str, *, origin_gateway: str = ""
+) -> AsyncIterator[Core]:
+    async with AsyncExitStack() as stack:
+        dynamodb = await stack.enter_async_context(aws(settings).dynamodb())
+        redis = connect(settings.redis_url)
+        stack.push_async_callback(redis.aclose)
+        link = Link(redis)
+        store = DynamoDbEventStore(
+            dynamodb,
+            table=settings.devices_events_table,
+            vault_table=settings.vault_table,
+            generation=settings.store_generation,
+        )
+        hints = RedisHints(link, to_cloud_event=to_cloud_event, origin_gateway=origin_gateway)
+        snapshots = DynamoDbSnapshotStore(dynamodb, settings.devices_snapshots_table)
+        repository = Repository(store, snapshots)
+        clock, ids = SystemClock(), Ulids()
+        yield Core(
+            settings=settings,
+            tracer=make_tracer(settings, service),
+            store=store,
+            vault=DynamoDbVault(dynamodb, settings.vault_table),
+            repository=repository,
+            dispatcher=Dispatcher(
+                store=store, repository=repository, hints=hints, clock=clock, ids=ids
+            ),
+            hints=hints,
+            lanes=hints,
+            watchers=RedisWatchers(link),
+            presence=RedisPresence(link),
+            link=link,
+            clock=clock,
+            ids=ids,
+        )
+
+
+@asynccontextmanager
+async def threads(settings: Settings) -> AsyncIterator[Threads]:
+    """The pool that pynamodb's models run in, and the models told where their tables are."""
+    configure_models(
+        devices_table=settings.devices_table,
+        commands_table=settings.remote_commands_table,
+        twins_table=settings.twins_table,
+        region=settings.aws_region,
+        host=settings.aws_endpoint_url,
+    )
+    pool = Threads()
+    try:
+        yield pool
+    finally:
+        pool.close()
+
+
+@dataclass
+class Api(Core):
+    devices: DevicesQuery = field(kw_only=True)
+    commands: CommandsQuery = field(kw_only=True)
+    twins: TwinsQuery = field(kw_only=True)
+    feed: RedisFeed = field(kw_only=True)
+    counters: RedisCounters = field(kw_only=True)
+
+
+@asynccontextmanager
+async def api(settings: Settings) -> AsyncIterator[Api]:
+    async with (
+        core(settings, "api") as parts,
+        threads(settings) as pool,
+        RedisFeed(parts.link.client) as feed,
+    ):
+        yield Api(
+            **vars(parts),
+            devices=DevicesQuery(pool),
+            commands=CommandsQuery(pool),
+            twins=TwinsQuery(pool),
+            feed=feed,
+            counters=RedisCounters(parts.link),
+        )
+
+
+@dataclass
+class Gateway(Core):
+    gateway_id: str = field(kw_only=True)
+    sessions: RedisSessions = field(kw_only=True)
+    twins: DynamoDbTwins = field(kw_only=True)
+
+
+@asynccontextmanager
+async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
+    gateway_id = Ulids().new()
+    async with (
+        core(settings, "gateway", origin_gateway=gateway_id) as parts,
+        threads(settings) as pool,
+    ):
+        sessions = RedisSessions(
+            parts.link, gateway_id=gateway_id, from_cloud_event=from_cloud_event
+        )
+        yield Gateway(
+            **vars(parts), gateway_id=gateway_id, sessions=sessions, twins=DynamoDbTwins(pool)
+        )
+
+
+@asynccontextmanager
+async def relay(settings: Settings) -> AsyncIterator[Relay]:
+    async with AsyncExitStack() as stack:
+        dynamodb = await stack.enter_async_context(aws(settings).dynamodb())
+        streams = await stack.enter_async_context(aws(settings).dynamodb_streams())
+        broker = await stack.enter_async_context(make_broker(settings))
+        store = DynamoDbEventStore(
+            dynamodb,
+            table=settings.devices_events_table,
+            vault_table=settings.vault_table,
+            generation=settings.store_generation,
+        )
+        yield Relay(
+            stream=DynamoDbTableStream(dynamodb, streams, settings.devices_events_table),
+            checkpoints=DynamoDbCheckpoints(dynamodb, settings.relay_table),
+            scan=store,
+            publisher=Publisher(broker, settings.devices_topic),
+            image_to_event=item_to_cloud_event,
+            to_event=to_cloud_event,
+            poll_interval=settings.stream_poll_interval,
+            repair_mark=Ulids().new,
+        )
+
+
+@asynccontextmanager
+async def projector(settings: Settings) -> AsyncIterator[SQSBroker]:
+    async with core(settings, "projector") as parts, threads(settings) as pool:
+        broker = make_broker(settings)
+        device_rows = PynamoRows(pool, devices.load, devices.save)
+        command_rows = PynamoRows(pool, remote_commands.load, remote_commands.save)
+        worker = Projector(
+            devices=Gate(devices.DEVICES, device_rows, parts.store),
+            remote_commands=Gate(remote_commands.REMOTE_COMMANDS, command_rows, parts.store),
+            decode=from_cloud_event,
+            watchers=parts.watchers,
+            lanes=parts.lanes,
+        )
+        subscribe(
+            broker,
+            worker,
+            devices_queue=settings.devices_queue,
+            remote_commands_queue=settings.remote_commands_queue,
+            wait_seconds=settings.queue_wait_seconds,
+            poll_interval=settings.queue_poll_interval,
+        )
+        yield broker
+
+
+@asynccontextmanager
+async def sweeper(settings: Settings) -> AsyncIterator[Sweeper]:
+    async with core(settings, "sweeper") as parts, threads(settings) as pool:
+        yield Sweeper(
+            due=CommandsQuery(pool),
+            dispatcher=parts.dispatcher,
+            clock=parts.clock,
+            ids=parts.ids,
+            interval=settings.sweep_interval,
+        )
+
+
+@asynccontextmanager
+async def operator(settings: Settings) -> AsyncIterator[Core]:
+    """For the CLI on a machine that may reach the tables: tokens, doctor."""
+    async with core(settings, "operator") as parts:
+        yield parts

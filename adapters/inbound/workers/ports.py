@@ -1,0 +1,85 @@
+"""What the workers need from outside; the adapters under ``outbound`` implement it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from domain.kernel.recorded import Recorded
+
+
+class Trimmed(Exception):
+    """The position is no longer in the stream (24 h in AWS, a restart of the embedded engine)."""
+
+
+class ExpiredIterator(Exception):
+    """Iterators live for minutes only: ask for a new one."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    id: str
+    parent: str | None
+
+
+@dataclass(frozen=True)
+class StreamRecord:
+    """``image``: the new item in DynamoDB's typed form; ``at``: when the stream took it."""
+
+    sequence: str
+    image: Mapping[str, Any]
+    at: datetime
+    inserted: bool
+
+
+@dataclass(frozen=True)
+class Page:
+    """``next``: the iterator to go on with; None when the shard is closed and read to its end."""
+
+    records: list[StreamRecord]
+    next: str | None
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """``sequence``: last record published; ``at``: when the stream took it, UTC."""
+
+    shard: str
+    sequence: str
+    at: datetime
+    finished: bool = False
+
+
+class TableStream(Protocol):
+    """A table's stream. Raises ``Trimmed``, ``ExpiredIterator``, ``StoreUnavailable``."""
+
+    async def shards(self) -> list[Shard]:
+        """All shards that are still known, oldest first."""
+
+    async def iterator(self, shard: Shard, *, after: str | None) -> str:
+        """Where to read on: after a record, or from the oldest that is left."""
+
+    async def page(self, iterator: str) -> Page: ...
+
+
+class Checkpoints(Protocol):
+    """Raises ``StoreUnavailable``."""
+
+    async def all(self) -> dict[str, Checkpoint]:
+        """By shard id."""
+
+    async def save(self, checkpoint: Checkpoint) -> None: ...
+
+    async def drop(self, shard: str) -> None: ...
+
+
+class EventScan(Protocol):
+    def scan_since(self, time: datetime) -> AsyncIterator[Recorded]:
+        """All events decided since then, in no order."""
+
+
+class DueCommands(Protocol):
+    async def due(self, *, now: datetime) -> list[str]:
+        """Devices with open commands that the clock may have to end."""

@@ -1,0 +1,236 @@
+"""The relay: every event of a table's stream goes to the context's topic, at least once.
+
+A record is only a hint that an event exists; the gates restore the order. Within a page the events
+of one stream keep their order. A checkpoint may lag by some seconds: what is published again then
+falls to the topic's deduplication and to the gates. Where the stream has lost records (older than
+24 h, or the embedded engine was restarted), what the store holds since the last checkpoint is
+published again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+
+from adapters.inbound.workers.ports import (
+    Checkpoint,
+    Checkpoints,
+    EventScan,
+    ExpiredIterator,
+    Page,
+    Shard,
+    TableStream,
+    Trimmed,
+)
+from adapters.inbound.workers.process import pause, run
+from adapters.inbound.workers.publisher import Publisher
+from domain.kernel.errors import Unavailable
+from domain.kernel.recorded import Recorded
+
+log = structlog.get_logger("homecast.relay")
+
+CHECKPOINT_EVERY = 5.0
+DISCOVER_EVERY = 10.0
+FAILURE_PAUSE = 1.0
+REPAIR_MARGIN = timedelta(minutes=2)
+"""Clocks differ, and a record is stamped after its event was decided."""
+REPAIR_BATCH = 200
+BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
+
+ImageToEvent = Callable[[Mapping[str, Any]], dict[str, Any]]
+ToEvent = Callable[[Recorded], dict[str, Any]]
+
+
+class ShardReader:
+    """Publishes one shard from its checkpoint on, until the shard ends or the relay stops."""
+
+    def __init__(
+        self,
+        shard: Shard,
+        *,
+        stream: TableStream,
+        checkpoints: Checkpoints,
+        publisher: Publisher,
+        to_event: ImageToEvent,
+        poll_interval: float,
+    ) -> None:
+        self.shard = shard
+        self._stream = stream
+        self._checkpoints = checkpoints
+        self._publisher = publisher
+        self._to_event = to_event
+        self._poll_interval = poll_interval
+        self._last: Checkpoint | None = None
+        self._saved: Checkpoint | None = None
+        self._saved_at = time.monotonic()
+
+    async def read(self, start: Checkpoint | None, stop: asyncio.Event) -> None:
+        """Raises ``Trimmed`` when the checkpoint is no longer in the stream."""
+        self._last = self._saved = start
+        iterator: str | None = await self._iterator()
+        while iterator is not None and not stop.is_set():
+            try:
+                page = await self._stream.page(iterator)
+                await self._publish(page)
+                iterator = page.next
+            except ExpiredIterator:
+                iterator = await self._iterator()
+                continue
+            except Unavailable as error:
+                log.warning("stream_unavailable", shard=self.shard.id, detail=error.detail)
+                await pause(stop, FAILURE_PAUSE)
+                continue
+            await self._checkpoint()
+            if not page.records and iterator is not None:
+                await pause(stop, self._poll_interval)
+        await self._checkpoint(at_once=True, finished=iterator is None)
+
+    async def _iterator(self) -> str:
+        return await self._stream.iterator(
+            self.shard, after=self._last.sequence if self._last else None
+        )
+
+    async def _publish(self, page: Page) -> None:
+        fresh = [record for record in page.records if record.inserted]
+        await self._publisher.publish([self._to_event(record.image) for record in fresh])
+        if page.records:
+            last = page.records[-1]
+            self._last = Checkpoint(self.shard.id, last.sequence, last.at)
+
+    async def _checkpoint(self, *, at_once: bool = False, finished: bool = False) -> None:
+        """Every few seconds, so that it costs less than the events themselves."""
+        due = time.monotonic() - self._saved_at >= CHECKPOINT_EVERY
+        if self._last is None or not (due or at_once):
+            return
+        last = Checkpoint(self.shard.id, self._last.sequence, self._last.at, finished)
+        if last != self._saved:
+            await self._checkpoints.save(last)
+            self._saved = last
+        self._saved_at = time.monotonic()
+
+
+class Relay:
+    def __init__(
+        self,
+        *,
+        stream: TableStream,
+        checkpoints: Checkpoints,
+        scan: EventScan,
+        publisher: Publisher,
+        image_to_event: ImageToEvent,
+        to_event: ToEvent,
+        poll_interval: float,
+        repair_mark: Callable[[], str],
+    ) -> None:
+        self._stream = stream
+        self._checkpoints = checkpoints
+        self._scan = scan
+        self._publisher = publisher
+        self._image_to_event = image_to_event
+        self._to_event = to_event
+        self._poll_interval = poll_interval
+        self._repair_mark = repair_mark
+        self._readers: dict[str, asyncio.Task[None]] = {}
+        self._done: set[str] = set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Read all shards, children after their parents, until the stop."""
+        known: dict[str, Checkpoint] | None = None
+        while not stop.is_set():
+            try:
+                shards = await self._stream.shards()
+                if known is None:
+                    known = await self._resume(shards)
+            except Unavailable as error:
+                log.warning("stream_unavailable", detail=error.detail)
+                await pause(stop, FAILURE_PAUSE)
+                continue
+            self._start_readers(shards, known, stop)
+            await pause(stop, DISCOVER_EVERY if self._readers else FAILURE_PAUSE)
+            self._collect()
+        await asyncio.gather(*self._readers.values())
+
+    async def _resume(self, shards: list[Shard]) -> dict[str, Checkpoint]:
+        """The usable checkpoints, after the repair of what the stream no longer holds."""
+        saved = await self._checkpoints.all()
+        self._done = {one.shard for one in saved.values() if one.finished}
+        present = {shard.id: shard for shard in shards}
+        lost = []
+        for one in saved.values():
+            if one.finished:
+                continue
+            if one.shard not in present or await self._is_trimmed(present[one.shard], one):
+                lost.append(one)
+        if lost or not saved:
+            since = min((one.at for one in lost), default=BEGINNING + REPAIR_MARGIN)
+            await self._repair(since - REPAIR_MARGIN)
+        for one in lost:
+            await self._checkpoints.drop(one.shard)
+        gone = {one.shard for one in lost}
+        return {shard: one for shard, one in saved.items() if shard not in gone}
+
+    async def _is_trimmed(self, shard: Shard, checkpoint: Checkpoint) -> bool:
+        try:
+            await self._stream.iterator(shard, after=checkpoint.sequence)
+        except Trimmed:
+            return True
+        return False
+
+    async def _repair(self, since: datetime) -> None:
+        mark, batch, sent = self._repair_mark(), [], 0
+        async for recorded in self._scan.scan_since(since):
+            batch.append(self._to_event(recorded))
+            if len(batch) >= REPAIR_BATCH:
+                await self._publish_sorted(batch, mark)
+                sent, batch = sent + len(batch), []
+        await self._publish_sorted(batch, mark)
+        if sent + len(batch):
+            log.warning("repaired", since=since.isoformat(), events=sent + len(batch))
+
+    async def _publish_sorted(self, batch: list[dict[str, Any]], mark: str) -> None:
+        batch.sort(key=lambda event: (event["subject"], int(event["sequence"])))
+        await self._publisher.publish(batch, again=mark)
+
+    def _start_readers(
+        self, shards: list[Shard], known: dict[str, Checkpoint], stop: asyncio.Event
+    ) -> None:
+        present = {shard.id for shard in shards}
+        for shard in shards:
+            started = shard.id in self._readers or shard.id in self._done
+            waits = shard.parent in present and shard.parent not in self._done
+            if started or waits:
+                continue
+            reader = ShardReader(
+                shard,
+                stream=self._stream,
+                checkpoints=self._checkpoints,
+                publisher=self._publisher,
+                to_event=self._image_to_event,
+                poll_interval=self._poll_interval,
+            )
+            start = known.get(shard.id)
+            self._readers[shard.id] = asyncio.create_task(reader.read(start, stop))
+
+    def _collect(self) -> None:
+        """Take finished readers off; an error of one ends the relay, and it starts anew."""
+        for shard, task in list(self._readers.items()):
+            if task.done():
+                task.result()
+                self._done.add(shard)
+                del self._readers[shard]
+
+
+async def main(stop: asyncio.Event) -> None:
+    from adapters import bootstrap
+
+    async with bootstrap.relay(bootstrap.load("relay")) as relay:
+        await relay.run(stop)
+
+
+if __name__ == "__main__":
+    run("relay", main)
