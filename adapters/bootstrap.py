@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from adapters.faststream_aws import SQSBroker
 from adapters.inbound.workers.projector import Projector, subscribe
@@ -50,6 +51,7 @@ from adapters.outbound.telemetry.tracing import NullTracer
 from adapters.settings import Settings, load_settings
 from commands.kernel.dispatch import Dispatcher, Repository
 from commands.kernel.ports import Tracer
+from domain.kernel.recorded import Recorded
 from projections.devices import devices, remote_commands
 from projections.kernel.gate import Gate
 
@@ -164,6 +166,10 @@ class Api(Core):
     twins: TwinsQuery = field(kw_only=True)
     feed: RedisFeed = field(kw_only=True)
     counters: RedisCounters = field(kw_only=True)
+
+    @staticmethod
+    def decode(cloud_event: dict[str, Any]) -> Recorded:
+        return from_cloud_event(cloud_event)
 
 
 @asynccontextmanager

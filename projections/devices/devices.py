@@ -100,6 +100,9 @@ class DeviceItem(Model):
         table_name = ""
         region = ""
         host: str | None = None
+        max_pool_connections = 10
+        connect_timeout_seconds = 2
+        read_timeout_seconds = 10
 
     device_id = UnicodeAttribute(hash_key=True)
     applied = NumberAttribute()

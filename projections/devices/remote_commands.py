@@ -2,7 +2,8 @@
 
 Rows are gated by the command's own steps. The sparse index ``open`` holds what the clock may have
 to end. Its key is written when a command is accepted and changed only where it would make the
-sweeper more than a minute late, so that the usual life costs one index entry and its removal.
+sweeper more than a minute late, or look in vain for more than a minute (long runs would crowd out
+what is due), so that the usual life costs one index entry and its removal.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ HISTORY_KEPT = timedelta(days=30)
 """After a command's last event; longer than the 24 h in which a late result may come."""
 SWEEP_SLACK = timedelta(seconds=60)
 SHARDS = 16
+HISTORY_ENTRIES = 64
+"""The first and the newest: a device that reconnects all day adds an attempt each time."""
 
 
 class RemoteCommandRow(GatedRow):
@@ -83,7 +86,7 @@ def fold(row: RemoteCommandRow | None, event: Event) -> RemoteCommandRow:
     changes = {
         "status": status,
         "updated_at": event.timestamp,
-        "history": [*row.history, entry],
+        "history": [*row.history[:1], *row.history[1:][2 - HISTORY_ENTRIES :], entry],
         **_changes(row, event),
     }
     if status in FINAL:
@@ -123,8 +126,8 @@ def _changes(row: RemoteCommandRow, event: RemoteCommandEvent) -> dict[str, Any]
     """The fields that an event sets beside status and history."""
     match event:
         case RemoteCommandSent():
-            late = row.due_at is None or row.due_at > event.deadline + SWEEP_SLACK
-            due_at = event.deadline if late else row.due_at
+            near = row.due_at is not None and abs(row.due_at - event.deadline) <= SWEEP_SLACK
+            due_at = row.due_at if near else event.deadline
             return {"deadline": event.deadline, "attempt": event.attempt, "due_at": due_at}
         case RemoteCommandSucceeded():
             return {"result": event.result, "late": event.late}
@@ -194,6 +197,9 @@ class RemoteCommandItem(Model):
         table_name = ""
         region = ""
         host: str | None = None
+        max_pool_connections = 10
+        connect_timeout_seconds = 2
+        read_timeout_seconds = 10
 
     device_id = UnicodeAttribute(hash_key=True)
     number = NumberAttribute(range_key=True)
@@ -252,7 +258,7 @@ def list_of_device(
     device_id: str, *, open_only: bool, limit: int, before: int | None = None
 ) -> list[RemoteCommandRow]:
     """Newest first, below the number ``before``."""
-    older = RemoteCommandItem.number < before if before else None
+    older = RemoteCommandItem.number < before if before is not None else None
     wanted = RemoteCommandItem.status.is_in(*OPEN) if open_only else None
     found = RemoteCommandItem.query(
         device_id, older, filter_condition=wanted, scan_index_forward=False, limit=limit

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -92,54 +92,67 @@ class Gate(Generic[Row]):
         return [row for row in rows if row is not None]
 
     async def _apply(self, key: Key, part: list[Recorded]) -> Row | None:
-        number_of = self._projection.number_of
-        fresh = min(number_of(one.event) for one in part) == 1
+        fresh = min(self._projection.number_of(one.event) for one in part) == 1
+        generation = max(one.generation for one in part)
         for attempt in range(ATTEMPTS):
             # A part that begins at its first event most often belongs to a new row: try that
             # without reading; the condition of the write finds out.
-            row = None if fresh and attempt == 0 else await self._rows.get(key)
-            if row is not None and row.generation < max(one.generation for one in part):
-                row, part = None, await self._history(key, part)
+            stored = None if fresh and attempt == 0 else await self._rows.get(key)
+            row = stored if stored and stored.generation >= generation else None
             ready = await self._ready(key, row, part)
             if not ready:
                 return None
             changed = self._fold(row, ready)
-            if await self._rows.put(changed, row):
+            if await self._rows.put(changed, stored):
                 return changed
             if attempt:
                 await asyncio.sleep(random.uniform(0, PAUSE * 2**attempt))  # noqa: S311
         raise Busy(f"row {key} of {self._projection.name} is contended")
 
     async def _ready(self, key: Key, row: Row | None, part: list[Recorded]) -> list[Recorded]:
-        """The events that come next, without gap or repetition."""
-        ready, gap = self._next(row, part)
-        if not gap:
+        """The events that come next, without gap or repetition; none of an older generation."""
+        generation = max([one.generation for one in part] + ([row.generation] if row else []))
+        known = [one for one in part if one.generation == generation]
+        ready = self._next(row, known)
+        wanted = max((self._number(one) for one in known), default=0)
+        if wanted <= self._applied(row, ready):
             return ready
-        after = row.stream_version if row else self._projection.before_first(key)
-        ready, gap = self._next(row, await self._read(key, part, after))
-        if gap:
+        ready = self._next(row, await self._read(key, row, known))
+        if self._applied(row, ready) < wanted:
             raise StoreUnavailable(f"the store does not hold what row {key} misses")
         return ready
 
-    def _next(self, row: Row | None, part: list[Recorded]) -> tuple[list[Recorded], bool]:
-        number_of = self._projection.number_of
-        generation = max([one.generation for one in part] + ([row.generation] if row else []))
-        by_number = {number_of(one.event): one for one in part if one.generation == generation}
-        wanted = (row.applied if row else 0) + 1
+    def _number(self, one: Recorded) -> int:
+        return self._projection.number_of(one.event)
+
+    def _applied(self, row: Row | None, ready: list[Recorded]) -> int:
+        if ready:
+            return self._number(ready[-1])
+        return row.applied if row else 0
+
+    def _next(self, row: Row | None, known: list[Recorded]) -> list[Recorded]:
+        by_number = {self._number(one): one for one in known}
+        wanted = self._applied(row, []) + 1
         ready = []
         while wanted in by_number:
-            ready.append(by_number.pop(wanted))
+            ready.append(by_number[wanted])
             wanted += 1
-        return ready, any(number > wanted for number in by_number)
+        return ready
 
-    async def _history(self, key: Key, part: list[Recorded]) -> list[Recorded]:
-        return await self._read(key, part, self._projection.before_first(key))
+    async def _read(self, key: Key, row: Row | None, known: list[Recorded]) -> list[Recorded]:
+        """What the store holds up to these events counts as of their generation.
 
-    async def _read(self, key: Key, part: list[Recorded], after: int) -> list[Recorded]:
-        last = max(part, key=lambda one: one.event.originator_version)
+        A restored store keeps events of the generations before; all it holds is still true.
+        """
+        after = row.stream_version if row else self._projection.before_first(key)
+        last = max(known, key=lambda one: one.event.originator_version)
         stream, up_to = last.event.originator_id, last.event.originator_version
         events = await self._source.read(stream, after=after, up_to=up_to)
-        return [one for one in events if self._projection.key_of(one.event) == key]
+        return [
+            replace(one, generation=last.generation)
+            for one in events
+            if self._projection.key_of(one.event) == key
+        ]
 
     def _fold(self, row: Row | None, ready: list[Recorded]) -> Row:
         for one in ready:

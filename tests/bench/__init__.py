@@ -1,0 +1,1 @@
+"""The measurements behind ``docs/benchmarks.md``: ``make bench``. Nothing here is a test."""

@@ -1,0 +1,123 @@
+"""The floor: the same AWS and Redis calls in the same order, with none of our code.
+
+Submit: read the lane's tail, put ``accepted``, tell Redis by one script. Gateway, on the hint: put
+``sent`` (here the device has it), then put ``succeeded``, tell Redis. Caller, on the hint: done.
+HTTP, WebSocket and the device itself are not in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import get_session
+from redis.asyncio import Redis
+
+from adapters.settings import Settings
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+PUBLISH = "return redis.call('PUBLISH', KEYS[1], ARGV[1])"
+
+
+@dataclass
+class Floor:
+    """One lane; ``run`` gives seconds until the device would have it, and until the outcome."""
+
+    dynamodb: DynamoDBClient
+    redis: Redis
+    table: str
+    stream: str
+    version: int = 0
+    sha: str = ""
+    arrived: dict[str, asyncio.Event] = field(default_factory=dict)
+
+    async def run(self) -> tuple[float, float]:
+        started = time.perf_counter()
+        await self.dynamodb.query(
+            TableName=self.table,
+            ConsistentRead=True,
+            KeyConditionExpression="#s = :s AND #v > :v",
+            ExpressionAttributeNames={"#s": "stream", "#v": "version"},
+            ExpressionAttributeValues={
+                ":s": {"S": self.stream},
+                ":v": {"N": str(self.version)},
+            },
+        )
+        await self._put("devices.remote_command_accepted")
+        await self._tell("gateway")
+        await self._put("devices.remote_command_sent")
+        sent = time.perf_counter() - started
+        await self._put("devices.remote_command_succeeded")
+        await self._tell("account")
+        return sent, time.perf_counter() - started
+
+    async def _put(self, kind: str) -> None:
+        self.version += 1
+        await self.dynamodb.put_item(
+            TableName=self.table,
+            Item={
+                "stream": {"S": self.stream},
+                "version": {"N": str(self.version)},
+                "type": {"S": kind},
+                "time": {"S": datetime.now(UTC).isoformat()},
+                "data": {"S": json.dumps({"number": self.version, "step": 1, "pad": "x" * 250})},
+                "token": {"S": "x" * 26},
+                "corr": {"S": "x" * 26},
+                "caus": {"S": "x" * 26},
+                "who": {"S": "x" * 32},
+                "gen": {"N": "1"},
+            },
+            ConditionExpression="attribute_not_exists(#s)",
+            ExpressionAttributeNames={"#s": "stream"},
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        )
+
+    async def _tell(self, channel: str) -> None:
+        arrived = self.arrived.setdefault(channel, asyncio.Event())
+        arrived.clear()
+        body = json.dumps({"type": "event", "event": "x" * 600})
+        await self.redis.evalsha(self.sha, 1, f"floor:{channel}", body)
+        await arrived.wait()
+
+
+async def _listen(pubsub: Any, arrived: dict[str, asyncio.Event]) -> None:
+    async for message in pubsub.listen():
+        if message["type"] == "message":
+            channel = message["channel"].decode().removeprefix("floor:")
+            arrived.setdefault(channel, asyncio.Event()).set()
+
+
+@asynccontextmanager
+async def floor(settings: Settings) -> AsyncIterator[Floor]:
+    async with AsyncExitStack() as stack:
+        dynamodb = await stack.enter_async_context(
+            get_session().create_client(
+                "dynamodb",
+                region_name=settings.aws_region,
+                endpoint_url=settings.aws_endpoint_url,
+                config=AioConfig(),
+            )
+        )
+        redis = Redis.from_url(settings.redis_url, protocol=2)
+        stack.push_async_callback(redis.aclose)
+        run = Floor(dynamodb, redis, settings.devices_events_table, "floor-1")
+        run.sha = await redis.script_load(PUBLISH)
+        pubsub = redis.pubsub()
+        await pubsub.subscribe("floor:gateway", "floor:account")
+        listener = asyncio.create_task(_listen(pubsub, run.arrived))
+        try:
+            yield run
+        finally:
+            listener.cancel()
+            with suppress(asyncio.CancelledError):
+                await listener
+            await pubsub.aclose()
