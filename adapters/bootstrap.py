@@ -16,6 +16,7 @@ from adapters.inbound.workers.projector import Projector, subscribe
 from adapters.inbound.workers.publisher import Publisher
 from adapters.inbound.workers.relay import Relay
 from adapters.inbound.workers.sweeper import Sweeper
+from adapters.outbound.dynamodb.change_stream import DynamoDbCheckpoints, DynamoDbTableStream
 from adapters.outbound.dynamodb.client import AwsConnection
 from adapters.outbound.dynamodb.codec import (
     from_cloud_event,
@@ -32,7 +33,6 @@ from adapters.outbound.dynamodb.rows import (
     configure_models,
 )
 from adapters.outbound.dynamodb.snapshots import DynamoDbSnapshotStore
-from adapters.outbound.dynamodb.change_stream import DynamoDbCheckpoints, DynamoDbTableStream
 from adapters.outbound.dynamodb.twins import DynamoDbTwins
 from adapters.outbound.dynamodb.vault import DynamoDbVault
 from adapters.outbound.redis import (
@@ -228,8 +228,7 @@ async def relay(settings: Settings) -> AsyncIterator[Relay]:
             checkpoints=DynamoDbCheckpoints(dynamodb, settings.relay_table),
             scan=store,
             publisher=Publisher(broker, settings.devices_topic),
-            image_to_event=item_to_cloud_event,
-            to_event=to_cloud_event,
+            to_event=item_to_cloud_event,
             poll_interval=settings.stream_poll_interval,
             repair_mark=Ulids().new,
         )

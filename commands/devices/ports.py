@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from domain.kernel.event import Event
+from domain.kernel.recorded import Context
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class LaneMoved:
 
     device_id: str
     event: Event
+    context: Context | None = None
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Any
 
-import orjson
 from pydantic import Field
 
 from commands.devices.ownership import Message, require_not_lost
@@ -15,6 +15,7 @@ from domain.devices.capabilities import check_command
 from domain.devices.device import DEVICE, Device, DeviceNotFound
 from domain.devices.lane import LANE, CommandNotFound, Lane
 from domain.devices.remote_command import CommandStatus
+from domain.kernel.errors import InvalidInput
 
 
 class SubmitRemoteCommand(Message):
@@ -36,14 +37,14 @@ class SubmitRemoteCommand(Message):
 
     def body_hash(self) -> str:
         body = [self.command, self.args, self.ttl, self.execution_timeout, self.collapse_key]
-        return _short_hash(orjson.dumps(body, option=orjson.OPT_SORT_KEYS))
+        return _short_hash(json.dumps(body, sort_keys=True))
 
     def key_hash(self) -> str | None:
         """Scope of a key: client, account and target (the lane it is kept in)."""
         if self.idempotency_key is None:
             return None
         scope = [self.client_id, self.account_id, self.idempotency_key]
-        return _short_hash(orjson.dumps(scope))
+        return _short_hash(json.dumps(scope))
 
 
 class CancelRemoteCommand(Message):
@@ -85,18 +86,18 @@ class SweepLane(Message):
     device_id: str
 
 
-def _short_hash(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:32]
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 async def submit(unit: Unit, message: SubmitRemoteCommand) -> int:
     """The command's number, stored before this returns; the same one for a repeated key."""
     lane = await unit.load(LANE, message.device_id)
-    device = await _owned_device(unit, lane, message.device_id, message.account_id)
     body_hash, key = message.body_hash(), message.key_hash()
     known = lanes.remembered(lane, key=key, body_hash=body_hash, at=unit.at)
     if known is not None:
         return known
+    device = await _owned_device(unit, lane, message.device_id, message.account_id)
     require_not_lost(device)
     args = check_command(device.capabilities, message.command, message.args)
     events = lanes.accept(
@@ -154,6 +155,18 @@ async def _lane_of_gateway(unit: Unit, device_id: str, number: int) -> Lane:
     return lane
 
 
+async def _lane_of_report(unit: Unit, device_id: str, number: int) -> Lane:
+    """As above; a device reports only what it was sent, so a cache that says otherwise is stale.
+
+    Refusing appends nothing, hence no conflict would find that out.
+    """
+    lane = await _lane_of_gateway(unit, device_id, number)
+    command = lane.open.get(number)
+    if command is not None and command.status == CommandStatus.ACCEPTED:
+        return await unit.load(LANE, device_id)
+    return lane
+
+
 async def send(unit: Unit, message: SendRemoteCommand) -> Lane:
     """Mark as sent; write the socket only if the stored events hold a ``RemoteCommandSent``."""
     lane = await _lane_of_gateway(unit, message.device_id, message.number)
@@ -163,12 +176,12 @@ async def send(unit: Unit, message: SendRemoteCommand) -> Lane:
 
 
 async def report_receipt(unit: Unit, message: ReportReceipt) -> None:
-    lane = await _lane_of_gateway(unit, message.device_id, message.number)
+    lane = await _lane_of_report(unit, message.device_id, message.number)
     unit.append(lane, lanes.receipt(lane, number=message.number, at=unit.at))
 
 
 async def report_progress(unit: Unit, message: ReportProgress) -> None:
-    lane = await _lane_of_gateway(unit, message.device_id, message.number)
+    lane = await _lane_of_report(unit, message.device_id, message.number)
     events = lanes.progress(
         lane,
         number=message.number,
@@ -180,15 +193,17 @@ async def report_progress(unit: Unit, message: ReportProgress) -> None:
 
 
 async def report_result(unit: Unit, message: ReportResult) -> None:
-    lane = await _lane_of_gateway(unit, message.device_id, message.number)
+    lane = await _lane_of_report(unit, message.device_id, message.number)
     number, at = message.number, unit.at
     error, detail = message.error, message.detail
     if message.status == CommandStatus.SUCCEEDED:
         events = lanes.succeed(lane, number=number, result=message.result, at=at)
     elif message.status == CommandStatus.FAILED:
         events = lanes.fail(lane, number=number, error=error, detail=detail, at=at)
-    else:
+    elif message.status == CommandStatus.REJECTED:
         events = lanes.reject(lane, number=number, error=error, detail=detail, at=at)
+    else:
+        raise InvalidInput(f"{message.status} is no result", field="status")
     unit.append(lane, events)
 
 

@@ -49,6 +49,12 @@ class Loaded(Generic[S]):
     def version(self) -> int:
         return self.state.version
 
+    def after(self, events: Sequence[Event]) -> S:
+        state = self.state
+        for event in events:
+            state = self.aggregate.fold(state, event)
+        return state
+
 
 class Repository:
     """Folded state from snapshot, cache and tail.
@@ -87,11 +93,8 @@ class Repository:
         self._keep(aggregate.fold(state, event))
         return True
 
-    async def committed(self, loaded: Loaded[Any], events: Sequence[Event]) -> None:
-        """Fold what was just stored; take a snapshot where the policy asks for one."""
-        state = loaded.state
-        for event in events:
-            state = loaded.aggregate.fold(state, event)
+    async def committed(self, loaded: Loaded[Any], state: State) -> None:
+        """Keep the state after what was just stored; snapshot it where the policy asks for one."""
         self._keep(state)
         every = loaded.aggregate.snapshot_every
         if loaded.version // every != state.version // every:
@@ -202,12 +205,14 @@ class Dispatcher:
         raise Busy("too many writers at once; try again", retry_after=1)
 
     async def _commit(self, unit: Unit) -> list[Recorded]:
+        # Folded first: an illegal move raises before it is stored for ever.
+        after = [loaded.after(events) for loaded, events in unit.appends]
         recorded = await self._store.commit(
             [Append(loaded.stream, loaded.version, events) for loaded, events in unit.appends],
             context=unit.context,
             commit_token=self._ids.new(),
             vault=unit.vault,
         )
-        for loaded, events in unit.appends:
-            await self.repository.committed(loaded, events)
+        for (loaded, _), state in zip(unit.appends, after, strict=True):
+            await self.repository.committed(loaded, state)
         return recorded

@@ -14,7 +14,7 @@ from typing import ClassVar, assert_never, cast
 from pydantic import Field
 
 from domain.devices.capabilities import Capabilities, DeviceKind
-from domain.kernel.errors import Conflict, NotFound, Refused
+from domain.kernel.errors import Conflict, InvalidInput, NotFound, Refused
 from domain.kernel.event import Aggregate, Event, State, register
 from domain.kernel.ids import AccountId
 from domain.kernel.machine import Machine, Move, moves
@@ -135,6 +135,9 @@ def claim(
         return []
     if device.status in (C, L):
         raise DeviceAlreadyClaimed("the device has an owner; it must be released first")
+    clusters = [capability.cluster for capability in capabilities]
+    if len(set(clusters)) < len(clusters):
+        raise InvalidInput("a cluster may be given once", field="capabilities")
     return [
         DeviceClaimed(
             originator_id=device.stream,
@@ -149,7 +152,7 @@ def claim(
 
 
 def rename(device: Device, *, name: str, at: datetime) -> list[Event]:
-    if device.name == name:
+    if device.status not in (C, L) or device.name == name:
         return []
     return [
         DeviceRenamed(
@@ -162,7 +165,7 @@ def rename(device: Device, *, name: str, at: datetime) -> list[Event]:
 
 
 def report_lost(device: Device, *, by: str, at: datetime) -> list[Event]:
-    if device.status == L:
+    if device.status != C:
         return []
     return [
         DeviceReportedLost(

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from domain.devices.remote_command import (
     ACCEPTED,
     CANCELED,
+    EXPIRED,
     IN_FLIGHT,
     IN_PROGRESS,
     SENT,
@@ -211,15 +212,23 @@ def _newest(entries: Mapping[Any, Any], keep: int) -> Mapping[Any, Any]:
     return dict(list(entries.items())[-keep:])
 
 
-def _without(entries: Mapping[int, Any], number: int) -> Mapping[int, Any]:
-    if number not in entries:
+def _without(entries: Mapping[Any, Any], gone: int | str) -> Mapping[Any, Any]:
+    if gone not in entries:
         return entries
-    return {key: value for key, value in entries.items() if key != number}
+    return {key: value for key, value in entries.items() if key != gone}
+
+
+def _moved(state: Lane, event: RemoteCommandEvent) -> CommandStatus:
+    """Where the event moves its command; raises ``IllegalMoveError`` off the table."""
+    number = event.number
+    if number in state.open:
+        return status_after(state.open[number].status, event)
+    return status_after(TIMED_OUT if number in state.timed_out else state.closed.get(number), event)
 
 
 def _accepted(state: Lane, event: RemoteCommandAccepted) -> Lane:
     command = OpenCommand(
-        status=status_after(None, event),
+        status=_moved(state, event),
         step=event.step,
         due=event.expires_at,
         execution_timeout=event.execution_timeout,
@@ -229,15 +238,16 @@ def _accepted(state: Lane, event: RemoteCommandAccepted) -> Lane:
     if event.idempotency_key and event.body_hash:
         until = event.timestamp + KEY_MEMORY
         entry = RememberedKey(number=event.number, body_hash=event.body_hash, until=until)
-        keys = _newest({**keys, event.idempotency_key: entry}, KEYS_KEPT)
+        others = _without(keys, event.idempotency_key)  # a key used anew counts as the newest
+        keys = _newest({**others, event.idempotency_key: entry}, KEYS_KEPT)
     return _with(state, event, open={**state.open, event.number: command}, keys=keys)
 
 
 def _sent(state: Lane, event: RemoteCommandSent) -> Lane:
-    before = state.open[event.number]
-    command = before.model_copy(
+    status = _moved(state, event)
+    command = state.open[event.number].model_copy(
         update={
-            "status": status_after(before.status, event),
+            "status": status,
             "step": event.step,
             "due": event.deadline,
             "session": event.session,
@@ -249,15 +259,13 @@ def _sent(state: Lane, event: RemoteCommandSent) -> Lane:
 
 
 def _advanced(state: Lane, event: RemoteCommandDelivered | RemoteCommandProgressed) -> Lane:
-    before = state.open[event.number]
-    status = status_after(before.status, event)
-    command = before.model_copy(update={"status": status, "step": event.step})
+    status = _moved(state, event)
+    command = state.open[event.number].model_copy(update={"status": status, "step": event.step})
     return _with(state, event, open={**state.open, event.number: command})
 
 
 def _ended(state: Lane, event: RemoteCommandEvent, **changes: Any) -> Lane:
-    before = state.open.get(event.number)
-    status = status_after(before.status if before else TIMED_OUT, event)
+    status = _moved(state, event)
     closed = _newest({**_without(state.closed, event.number), event.number: status}, CLOSED_KEPT)
     return _with(state, event, open=_without(state.open, event.number), closed=closed, **changes)
 
@@ -296,10 +304,12 @@ class Writer:
 
 
 def open_lane(lane: Lane, *, account_id: str, device_version: int, at: datetime) -> list[Event]:
+    """Also cancel what closing left over, so that the next owner finds nothing queued."""
     if lane.is_open:
         return []
     writer = Writer(lane, at)
     writer.write(LaneOpened, account_id=account_id, device_version=device_version)
+    _cancel_unsent(writer, by="platform", reason="lane_closed")
     return writer.events
 
 
@@ -309,10 +319,14 @@ def close_lane(lane: Lane, *, by: str, reason: str, at: datetime) -> list[Event]
         return []
     writer = Writer(lane, at)
     writer.write(LaneClosed, reason=reason)
-    unsent = [number for number, command in lane.open.items() if command.status == ACCEPTED]
-    for number in unsent[: EVENTS_PER_DECISION - 1]:
-        writer.move(RemoteCommandCanceled, number, by=by, reason=reason)
+    _cancel_unsent(writer, by=by, reason=reason)
     return writer.events
+
+
+def _cancel_unsent(writer: Writer, *, by: str, reason: str) -> None:
+    unsent = [number for number, one in writer.lane.open.items() if one.status == ACCEPTED]
+    for number in unsent[: EVENTS_PER_DECISION - len(writer.events)]:
+        writer.move(RemoteCommandCanceled, number, by=by, reason=reason)
 
 
 def remembered(lane: Lane, *, key: str | None, body_hash: str, at: datetime) -> int | None:
@@ -479,11 +493,10 @@ def cancel(lane: Lane, *, number: int, by: str, at: datetime) -> list[Event]:
         raise CommandNotCancelable("the command has ended", status=status)
     if command.status in IN_FLIGHT:
         raise CommandNotCancelable("the command was sent", status=command.status)
+    if command.due <= at:  # the sweep will write it; asked again, the answer is the same
+        raise CommandNotCancelable("the command has expired", status=EXPIRED)
     writer = Writer(lane, at)
-    if command.due <= at:
-        writer.move(RemoteCommandExpired, number)
-    else:
-        writer.move(RemoteCommandCanceled, number, by=by)
+    writer.move(RemoteCommandCanceled, number, by=by)
     return writer.events
 
 

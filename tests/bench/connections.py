@@ -1,105 +1,158 @@
-"""Idle devices on one gateway: memory per connection, connections a second."""
+"""Idle devices on one gateway: memory per connection, connections a second, their upkeep."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import resource
-import time
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from websockets.asyncio.client import ClientConnection, connect
 
-from adapters import bootstrap
-from adapters.inbound.cli.device_client import connect_token
-from commands.devices.ownership import ClaimDevice, claim_device
-from domain.devices.capabilities import DeviceKind
-from domain.kernel.ids import device_id_of
-from domain.kernel.recorded import Context
+from adapters.outbound.memory.store import MemoryEventStore, MemorySnapshotStore
+from adapters.outbound.system.clock import SystemClock, Ulids
+from adapters.settings import Settings
+from commands.kernel.dispatch import Dispatcher, Repository
+from commands.kernel.ports import Recorded
+from tests.bench.devices import claim
+from tests.bench.processes import CpuMeter, resident_kilobytes
+from tests.bench.sizes import Sizes
+from tests.bench.stage import dynamodb_of
 from tests.support.platform import Platform
 
-CLAIMS_AT_ONCE = 32
-CONNECTS_AT_ONCE = 64
+CLIENTS = 2
+PROCESSES = ("gateway",)
+ITEMS_AT_ONCE = 25
+"""The most that one BatchWriteItem takes."""
+CALLS_AT_ONCE = 4
+SETTLE = 3.0
 
 
 @dataclass(frozen=True)
 class Connections:
+    """``cpu_ms``: of each process, per connect. ``upkeep``: share of a core for the pings."""
+
     count: int
     kilobytes_each: float
     per_second: float
-    gateway_cpu_ms_each: float
+    cpu_ms: dict[str, float]
+    upkeep: float
 
 
-def public_bytes(key: Ed25519PrivateKey) -> bytes:
-    return key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+class NoHints:
+    async def committed(self, recorded: Sequence[Recorded], *, account_id: str | None) -> None: ...
 
 
-async def claim_all(platform: Platform, keys: list[Ed25519PrivateKey]) -> None:
-    """Through the command itself, without HTTP: claiming is not what is measured."""
-    limit = asyncio.Semaphore(CLAIMS_AT_ONCE)
-    async with bootstrap.operator(platform.settings) as parts:
+async def claim_all(settings: Settings, keys: Sequence[Ed25519PrivateKey]) -> None:
+    """Decided in memory and stored in batches, for claiming is not what is measured."""
+    store, clock, ids = MemoryEventStore(), SystemClock(), Ulids()
+    repository = Repository(store, MemorySnapshotStore())
+    dispatcher = Dispatcher(
+        store=store, repository=repository, hints=NoHints(), clock=clock, ids=ids
+    )
+    account = ids.new()
+    for key in keys:
+        await claim(dispatcher, key, account)
+    events = [item async for item in store.scan_items()]
+    await put_all(settings, settings.devices_events_table, events)
+    await put_all(settings, settings.vault_table, list(store.vault.items.values()))
 
-        async def claim(key: Ed25519PrivateKey) -> None:
-            message = ClaimDevice(
-                account_id="01BENCH0000000000000000000",
-                public_key=public_bytes(key),
-                name="Bench",
-                kind=DeviceKind.ON_OFF_LIGHT,
-            )
-            context = Context("bench", "bench", "bench")
+
+async def put_all(settings: Settings, table: str, items: Sequence[Any]) -> None:
+    limit = asyncio.Semaphore(CALLS_AT_ONCE)
+    async with dynamodb_of(settings) as dynamodb:
+
+        async def put(some: Sequence[Any]) -> None:
+            puts: Any = [{"PutRequest": {"Item": item}} for item in some]
             async with limit:
-                await parts.dispatcher.execute(context, lambda unit: claim_device(unit, message))
+                answer = await dynamodb.batch_write_item(RequestItems={table: puts})
+            assert not answer["UnprocessedItems"]
 
-        await asyncio.gather(*(claim(key) for key in keys))
-
-
-async def measure(platform: Platform, count: int) -> Connections:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    keys = [Ed25519PrivateKey.generate() for _ in range(count)]
-    await claim_all(platform, keys)
-    pid = platform.supervisor.pid("gateway")
-    memory, cpu = resident_kilobytes(pid), cpu_seconds(pid)
-    opened: list[ClientConnection] = []
-    limit = asyncio.Semaphore(CONNECTS_AT_ONCE)
-
-    async def open_one(key: Ed25519PrivateKey) -> None:
-        token = connect_token(key, device_id_of(public_bytes(key)))
-        async with limit:
-            connection = await connect(
-                platform.gateway_url,
-                additional_headers={"Authorization": f"Bearer {token}"},
-                subprotocols=["homecast.v1"],  # type: ignore[list-item]
-                compression=None,
-                ping_interval=None,
-                proxy=None,
-            )
-            await connection.recv()
-            opened.append(connection)
-
-    started = time.perf_counter()
-    await asyncio.gather(*(open_one(key) for key in keys))
-    seconds = time.perf_counter() - started
-    spent = cpu_seconds(pid) - cpu
-    await asyncio.sleep(5)
-    grown = resident_kilobytes(pid) - memory
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(60):
-            await asyncio.gather(*(connection.close() for connection in opened))
-    return Connections(count, grown / count, count / seconds, spent / count * 1000)
+        batches = [items[at : at + ITEMS_AT_ONCE] for at in range(0, len(items), ITEMS_AT_ONCE)]
+        await asyncio.gather(*(put(batch) for batch in batches))
 
 
-def resident_kilobytes(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
-    return int(line.split()[1])
+class Clients:
+    """One process of ``idle_clients``."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.pid = process.pid
+
+    async def say(self, text: str) -> bytes:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{text}\n".encode())
+        await self._process.stdin.drain()
+        return await self._process.stdout.readline()
+
+    async def connect(self, count: int) -> float:
+        """Seconds that it took."""
+        return float(orjson.loads(await self.say(str(count)))["seconds"])
 
 
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    ticks = int(fields[11]) + int(fields[12])
-    return ticks / 100
+@asynccontextmanager
+async def clients(url: str, keys: Sequence[Ed25519PrivateKey]) -> AsyncIterator[Clients]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.bench.idle_clients", url),
+        env=dict(os.environ),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        one = Clients(process)
+        assert await one.say(" ".join(key.private_bytes_raw().hex() for key in keys)) == b"ready\n"
+        yield one
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        try:
+            await asyncio.wait_for(process.wait(), 60)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+async def measure(directory: Path, sizes: Sizes) -> Connections:
+    """The memory is what those beyond the first few add."""
+    keys = [Ed25519PrivateKey.generate() for _ in range(sizes.connections)]
+    async with AsyncExitStack() as stack:
+        platform = Platform(directory, processes=PROCESSES)
+        await stack.enter_async_context(platform)
+        await claim_all(platform.settings, keys)
+        parts = [
+            await stack.enter_async_context(clients(platform.gateway_url, keys[n::CLIENTS]))
+            for n in range(CLIENTS)
+        ]
+        await connect(parts, sizes.connections_before)
+        await asyncio.sleep(SETTLE)
+        return await connect_and_stay(platform, parts, sizes)
+
+
+async def connect(parts: Sequence[Clients], count: int) -> float:
+    return max(await asyncio.gather(*(one.connect(count // len(parts)) for one in parts)))
+
+
+async def connect_and_stay(
+    platform: Platform, parts: Sequence[Clients], sizes: Sizes
+) -> Connections:
+    names = (*PROCESSES, "ministack", "redis")
+    pids = {name: platform.supervisor.pid(name) for name in names}
+    meter = CpuMeter(pids | {f"clients {n}": one.pid for n, one in enumerate(parts, 1)})
+    memory = resident_kilobytes(pids["gateway"])
+    more = sizes.connections - sizes.connections_before
+    meter.start()
+    seconds = await connect(parts, more)
+    spent = meter.spent()
+    await asyncio.sleep(SETTLE)
+    meter.start()
+    await asyncio.sleep(sizes.pings_seconds)
+    upkeep = meter.spent()["gateway"] / sizes.pings_seconds
+    grown = resident_kilobytes(pids["gateway"]) - memory
+    cpu = {name: 1000 * value / more for name, value in spent.items()}
+    return Connections(sizes.connections, grown / more, more / seconds, cpu, upkeep)

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from domain.kernel.recorded import Recorded
-
 
 class Trimmed(Exception):
     """The position is no longer in the stream (24 h in AWS, a restart of the embedded engine)."""
@@ -76,8 +74,8 @@ class Checkpoints(Protocol):
 
 
 class EventScan(Protocol):
-    def scan_since(self, time: datetime) -> AsyncIterator[Recorded]:
-        """All events decided since then, in no order."""
+    def scan_items(self, *, since: datetime) -> AsyncIterator[Mapping[str, Any]]:
+        """Items of all events decided since then, in DynamoDB's typed form, in no order."""
 
 
 class DueCommands(Protocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import structlog
 
 from adapters.faststream_aws import Backoff, SQSBroker, SQSQueue
-from adapters.inbound.workers.process import run
 from commands.devices.ports import Lanes, Watchers
 from domain.devices.device import DeviceStatus
 from domain.devices.remote_command import CommandStatus
@@ -115,16 +113,3 @@ def subscribe(
 
     listen(devices_queue, projector.on_devices)
     listen(remote_commands_queue, projector.on_remote_commands)
-
-
-async def main(stop: asyncio.Event) -> None:
-    from adapters import bootstrap
-
-    async with bootstrap.projector(bootstrap.load("projector")) as broker:
-        await broker.start()
-        await stop.wait()
-        await broker.stop()
-
-
-if __name__ == "__main__":
-    run("projector", main)

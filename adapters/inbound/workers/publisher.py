@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
 import structlog
 
 from adapters.faststream_aws import OutgoingMessage, SQSBroker
@@ -42,7 +41,7 @@ def _message(event: Mapping[str, Any], again: str) -> OutgoingMessage:
     if trace := event.get("awstraceheader"):
         headers["AWSTraceHeader"] = trace
     return OutgoingMessage(
-        orjson.dumps(event).decode(),
+        dict(event),
         group_id=event["subject"],
         deduplication_id=_deduplication_id(event["id"], again),
         headers=headers,

@@ -27,10 +27,9 @@ from adapters.inbound.workers.ports import (
     TableStream,
     Trimmed,
 )
-from adapters.inbound.workers.process import pause, run
+from adapters.inbound.workers.process import pause
 from adapters.inbound.workers.publisher import Publisher
 from domain.kernel.errors import Unavailable
-from domain.kernel.recorded import Recorded
 
 log = structlog.get_logger("homecast.relay")
 
@@ -43,7 +42,6 @@ REPAIR_BATCH = 200
 BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
 
 ImageToEvent = Callable[[Mapping[str, Any]], dict[str, Any]]
-ToEvent = Callable[[Recorded], dict[str, Any]]
 
 
 class ShardReader:
@@ -122,8 +120,7 @@ class Relay:
         checkpoints: Checkpoints,
         scan: EventScan,
         publisher: Publisher,
-        image_to_event: ImageToEvent,
-        to_event: ToEvent,
+        to_event: ImageToEvent,
         poll_interval: float,
         repair_mark: Callable[[], str],
     ) -> None:
@@ -131,7 +128,6 @@ class Relay:
         self._checkpoints = checkpoints
         self._scan = scan
         self._publisher = publisher
-        self._image_to_event = image_to_event
         self._to_event = to_event
         self._poll_interval = poll_interval
         self._repair_mark = repair_mark
@@ -183,8 +179,8 @@ class Relay:
 
     async def _repair(self, since: datetime) -> None:
         mark, batch, sent = self._repair_mark(), [], 0
-        async for recorded in self._scan.scan_since(since):
-            batch.append(self._to_event(recorded))
+        async for item in self._scan.scan_items(since=since):
+            batch.append(self._to_event(item))
             if len(batch) >= REPAIR_BATCH:
                 await self._publish_sorted(batch, mark)
                 sent, batch = sent + len(batch), []
@@ -210,7 +206,7 @@ class Relay:
                 stream=self._stream,
                 checkpoints=self._checkpoints,
                 publisher=self._publisher,
-                to_event=self._image_to_event,
+                to_event=self._to_event,
                 poll_interval=self._poll_interval,
             )
             start = known.get(shard.id)
@@ -223,14 +219,3 @@ class Relay:
                 task.result()
                 self._done.add(shard)
                 del self._readers[shard]
-
-
-async def main(stop: asyncio.Event) -> None:
-    from adapters import bootstrap
-
-    async with bootstrap.relay(bootstrap.load("relay")) as relay:
-        await relay.run(stop)
-
-
-if __name__ == "__main__":
-    run("relay", main)

@@ -12,7 +12,7 @@ from datetime import timedelta
 import structlog
 
 from adapters.inbound.workers.ports import DueCommands
-from adapters.inbound.workers.process import pause, run
+from adapters.inbound.workers.process import pause
 from commands.devices import remote_commands
 from commands.devices.remote_commands import SweepLane
 from commands.kernel.dispatch import Dispatcher
@@ -79,14 +79,3 @@ class Sweeper:
         if recorded:
             log.info("swept", device=device_id, events=len(recorded), correlation=sweep_id)
         return len(recorded)
-
-
-async def main(stop: asyncio.Event) -> None:
-    from adapters import bootstrap
-
-    async with bootstrap.sweeper(bootstrap.load("sweeper")) as sweeper:
-        await sweeper.run(stop)
-
-
-if __name__ == "__main__":
-    run("sweeper", main)

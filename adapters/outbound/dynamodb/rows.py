@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from pynamodb.exceptions import PynamoDBException
+from pynamodb.models import Model
 
 from domain.kernel.errors import StoreUnavailable
 from projections.devices import devices, remote_commands
 from projections.devices.devices import DeviceItem, DeviceRow
 from projections.devices.remote_commands import SHARDS, RemoteCommandItem, RemoteCommandRow
+from projections.devices.twin import Twin, TwinRow, read_twins
 from projections.kernel.gate import Key, Row
 
 P = ParamSpec("P")
@@ -23,13 +25,19 @@ THREADS = 16
 
 
 def configure_models(
-    *, devices_table: str, commands_table: str, region: str, host: str | None
+    *, devices_table: str, commands_table: str, twins_table: str, region: str, host: str | None
 ) -> None:
     """Before the first use of a model: pynamodb keeps its connection from then on."""
-    for model, table in ((DeviceItem, devices_table), (RemoteCommandItem, commands_table)):
+    tables: tuple[tuple[type[Model], str], ...] = (
+        (DeviceItem, devices_table),
+        (RemoteCommandItem, commands_table),
+        (TwinRow, twins_table),
+    )
+    for model, table in tables:
         model.Meta.table_name = table
         model.Meta.region = region
         model.Meta.host = host
+        model.Meta.max_pool_connections = THREADS
 
 
 class Threads:
@@ -111,3 +119,14 @@ class CommandsQuery:
             limit=limit,
             before=before,
         )
+
+
+class TwinsQuery:
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
+
+    async def get_many(self, device_ids: Sequence[str]) -> dict[str, Twin]:
+        """By device; those that never reported are missing."""
+        if not device_ids:
+            return {}
+        return await self._threads.run(read_twins, device_ids)

@@ -84,7 +84,5 @@ class XRayTracer:
         entity = _entities.get()[-1] if _entities.get() else None
         if entity is None:
             return None
-        sampled = 1 if entity.sampled else 0
-        return str(
-            TraceHeader(root=entity.trace_id, parent=entity.id, sampled=sampled).to_header_str()
-        )
+        header = TraceHeader(entity.trace_id, entity.id, bool(entity.sampled))
+        return str(header.to_header_str())

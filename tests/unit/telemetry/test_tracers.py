@@ -42,8 +42,9 @@ def tracer(request: pytest.FixtureRequest, emitter: Emitter) -> Tracer:
 
 def make_xray(emitter: Emitter) -> XRayTracer:
     made = XRayTracer("test")
-    made._recorder.emitter._socket.close()
-    made._recorder.emitter = emitter
+    recorder: Any = made._recorder
+    recorder.emitter._socket.close()
+    recorder.emitter = emitter
     return made
 
 

@@ -89,11 +89,11 @@ class FakeScan:
     stored: list[tuple[str, datetime]] = field(default_factory=list)
     asked: list[datetime] = field(default_factory=list)
 
-    async def scan_since(self, time: datetime) -> AsyncIterator[Any]:
-        self.asked.append(time)
+    async def scan_items(self, *, since: datetime) -> AsyncIterator[Mapping[str, Any]]:
+        self.asked.append(since)
         for name, at in self.stored:
-            if at >= time:
-                yield name
+            if at >= since:
+                yield {"id": name}
 
 
 async def run(
@@ -104,8 +104,7 @@ async def run(
         checkpoints=checkpoints,
         scan=scan,
         publisher=publisher,  # type: ignore[arg-type]
-        image_to_event=dict,
-        to_event=lambda name: {"id": name, "subject": "lane-x", "sequence": "1"},  # type: ignore[dict-item]
+        to_event=lambda item: {"id": item["id"], "subject": "lane-x", "sequence": "1"},
         poll_interval=0.001,
         repair_mark=lambda: "mark",
     )

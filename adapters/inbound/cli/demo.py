@@ -1,0 +1,178 @@
+"""A home to play with: an account with a token, simulated devices, and commands that flow."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from adapters import bootstrap
+from adapters.inbound.cli.local import inherited
+from adapters.outbound.embedded.program import Program
+from adapters.settings import Settings
+from commands.accounts.tokens import issue_token
+
+SECONDS_BETWEEN_COMMANDS = 5.0
+SECONDS_TO_WAIT = 10
+SECONDS_TO_COME_ONLINE = 60.0
+
+Arguments = Callable[[random.Random], dict[str, Any]]
+
+
+def none(_: random.Random) -> dict[str, Any]:
+    return {}
+
+
+COMMANDS: dict[str, Arguments] = {
+    "OnOff.Toggle": none,
+    "LevelControl.MoveToLevel": lambda dice: {"level": dice.randint(1, 254)},
+    "ColorControl.MoveToColorTemperature": lambda dice: {
+        "color_temperature_mireds": dice.randint(160, 450)
+    },
+    "Thermostat.SetpointRaiseLower": lambda dice: {
+        "mode": "Heat",
+        "amount": dice.choice((-5, 5)),
+    },
+    "DoorLock.LockDoor": none,
+    "DoorLock.UnlockDoor": none,
+    "WindowCovering.GoToLiftPercentage": lambda dice: {
+        "lift_percent_100ths": dice.randrange(0, 10_001, 500)
+    },
+}
+"""What the demo asks of devices; one that is none of these is only looked at."""
+
+
+@dataclass(frozen=True)
+class Home:
+    account_id: str
+    token: str
+
+
+async def find_or_make_home(settings: Settings, file: Path) -> Home:
+    """The account stays the same when its token has got lost: its devices belong to it."""
+    kept = await asyncio.to_thread(read_home, file)
+    if kept is not None and await accepted(settings, kept.token):
+        return kept
+    async with bootstrap.operator(settings) as parts:
+        account = kept.account_id if kept else parts.ids.new()
+        token, _ = await issue_token(
+            parts.vault, clock=parts.clock, ids=parts.ids, account_id=account, label="demo"
+        )
+    home = Home(account, token)
+    await asyncio.to_thread(write_home, file, home)
+    return home
+
+
+def read_home(file: Path) -> Home | None:
+    return Home(**json.loads(file.read_text())) if file.exists() else None
+
+
+def write_home(file: Path, home: Home) -> None:
+    """For the owner's eyes only: it holds a token."""
+    file.touch(mode=0o600)
+    file.write_text(json.dumps(asdict(home), indent=1) + "\n")
+
+
+async def accepted(settings: Settings, token: str) -> bool:
+    async with client(settings.api_url, token) as api:
+        return (await api.get("/v1/devices", params={"limit": 1})).is_success
+
+
+def client(api_url: str, token: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        base_url=api_url,
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=SECONDS_TO_WAIT + 5,
+        trust_env=False,
+    )
+
+
+def simulator(environment: Mapping[str, str], home: Home, directory: Path, devices: int) -> Program:
+    """The token goes by the environment: a command line is there for all to read."""
+    command = (
+        *(sys.executable, "-m", "adapters.inbound.cli", "simulate"),
+        *("--devices", str(devices), "--directory", str(directory)),
+    )
+    token = {"HOMECAST_TOKEN": home.token, "PYTHONUNBUFFERED": "1"}
+    return Program("devices", command, inherited() | dict(environment) | token)
+
+
+async def devices_online(api: httpx.AsyncClient, wanted: int) -> list[dict[str, Any]]:
+    """Wait until so many are online; after a minute, those that are."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + SECONDS_TO_COME_ONLINE
+    while True:
+        found = [device for device in await all_devices(api) if device["online"]]
+        if len(found) >= wanted or loop.time() > deadline:
+            return found
+        await asyncio.sleep(0.3)
+
+
+async def all_devices(api: httpx.AsyncClient) -> list[dict[str, Any]]:
+    answer = await api.get("/v1/devices", params={"limit": 50})
+    return list(answer.json()["items"]) if answer.is_success else []
+
+
+def example(api_url: str, home: Home, devices: list[dict[str, Any]]) -> str | None:
+    """A ``curl`` that toggles something, ready to paste."""
+    switch = next((d for d in devices if "OnOff.Toggle" in names(d)), None)
+    if switch is None:
+        return None
+    url = f"{api_url}/v1/devices/{switch['id']}/commands?wait=5"
+    return (
+        f"curl -s -X POST '{url}' -H 'Authorization: Bearer {home.token}'"
+        """ -H 'Content-Type: application/json' -d '{"command":"OnOff.Toggle","args":{}}'"""
+    )
+
+
+def names(device: dict[str, Any]) -> set[str]:
+    return {command["name"] for command in device["commands"]}
+
+
+async def flow(api: httpx.AsyncClient, say: Callable[[str], None]) -> None:
+    """A command to some device every few seconds, and a line on how it went; until cancelled."""
+    dice = random.Random()  # noqa: S311 a demo, no secret
+    while True:
+        try:
+            line = await one_command(api, dice)
+        except httpx.TransportError as error:
+            line = f"the API does not answer ({type(error).__name__})"
+        if line is not None:
+            say(line)
+        await asyncio.sleep(SECONDS_BETWEEN_COMMANDS)
+
+
+async def one_command(api: httpx.AsyncClient, dice: random.Random) -> str | None:
+    able = [d for d in await all_devices(api) if d["online"] and names(d) & COMMANDS.keys()]
+    if not able:
+        return None
+    device = dice.choice(able)
+    command = dice.choice(sorted(names(device) & COMMANDS.keys()))
+    arguments = COMMANDS[command](dice)
+    answer = await api.post(
+        f"/v1/devices/{device['id']}/commands",
+        params={"wait": SECONDS_TO_WAIT},
+        json={"command": command, "args": arguments},
+    )
+    told = way(answer.json()) if answer.is_success else f"refused: {answer.text}"
+    given = " ".join(f"{name}={value}" for name, value in arguments.items())
+    return f"{device['name']}: {f'{command} {given}'.strip()}  {told}"
+
+
+def way(command: dict[str, Any]) -> str:
+    """``ACCEPTED → SENT → SUCCEEDED in 41 ms``: the command's steps, from first to last."""
+    history = command.get("history") or [{"status": command["status"], "at": None}]
+    steps = " → ".join(dict.fromkeys(str(step["status"]) for step in history))
+    first, last = history[0]["at"], history[-1]["at"]
+    if first is None or first == last:
+        return steps
+    took = datetime.fromisoformat(last) - datetime.fromisoformat(first)
+    return f"{steps} in {took / timedelta(milliseconds=1):.0f} ms"

@@ -1,0 +1,130 @@
+"""The platform on one machine: which programs there are, and the environment that they share."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from adapters.inbound.cli.supervisor import Supervisor
+from adapters.outbound.aws_stack.provision import Place, provision
+from adapters.outbound.embedded.ministack import CREDENTIALS, MiniStack
+from adapters.outbound.embedded.ports import LOOPBACK, Ports
+from adapters.outbound.embedded.program import Program, Ready
+from adapters.outbound.embedded.redis import Redis
+
+REGION = "eu-central-1"
+PLATFORM = ("api", "gateway", "relay", "projector", "sweeper")
+"""In the order of their start."""
+COMMANDS = {
+    "api": ("-m", "adapters.inbound.http"),
+    "gateway": ("-m", "adapters.inbound.gateway"),
+    "relay": ("-m", "adapters.inbound.workers", "relay"),
+    "projector": ("-m", "adapters.inbound.workers", "projector"),
+    "sweeper": ("-m", "adapters.inbound.workers", "sweeper"),
+}
+RHYTHM = {
+    # A poll that is cut off at the embedded AWS lives on and swallows the next message, and a long
+    # poll wakes in steps of 100 ms: many short ones are both safer and faster.
+    "HOMECAST_QUEUE_WAIT_SECONDS": "0",
+    "HOMECAST_QUEUE_POLL_INTERVAL": "0.05",
+    "HOMECAST_STREAM_POLL_INTERVAL": "0.1",
+}
+INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH")
+
+
+def inherited() -> dict[str, str]:
+    """What any program needs of ours; no credentials and no other settings."""
+    return {name: os.environ[name] for name in INHERITED if name in os.environ}
+
+
+@dataclass(frozen=True)
+class Engines:
+    """MiniStack and Redis in one directory, at the ports that are remembered there."""
+
+    ministack: MiniStack
+    redis: Redis
+
+    @classmethod
+    def in_directory(cls, directory: Path, ports: Ports, *, persist: bool = True) -> Engines:
+        return cls(
+            MiniStack(directory / "aws", ports.of("ministack"), REGION, persist),
+            Redis(directory / "redis", ports.of("redis")),
+        )
+
+    @property
+    def place(self) -> Place:
+        return Place(
+            REGION,
+            self.ministack.endpoint_url,
+            CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        )
+
+    async def start(self, supervisor: Supervisor) -> None:
+        self.ministack.prepare()
+        self.redis.prepare()
+        await supervisor.start(self.redis.program(inherited()))
+        await supervisor.start(self.ministack.program(inherited()), within=60)
+
+    async def stack(self, prefix: str) -> dict[str, str]:
+        """Create or update the stack; all settings that name something in the engines."""
+        outputs = await provision(self.place, stack=prefix, prefix=prefix)
+        return {
+            **CREDENTIALS,
+            "AWS_DEFAULT_REGION": REGION,
+            "HOMECAST_AWS_REGION": REGION,
+            "HOMECAST_AWS_ENDPOINT_URL": self.ministack.endpoint_url,
+            "HOMECAST_REDIS_URL": self.redis.url,
+            **outputs,
+            **RHYTHM,
+        }
+
+
+def addresses(
+    ports: Ports, *, api_port: int | None = None, api_preferred: int = 0
+) -> dict[str, str]:
+    """Where the processes listen, as settings."""
+    api = ports.of("api", preferred=api_preferred, exactly=api_port)
+    gateway = ports.of("gateway")
+    return {
+        "HOMECAST_API_HOST": LOOPBACK,
+        "HOMECAST_API_PORT": str(api),
+        "HOMECAST_API_URL": f"http://{LOOPBACK}:{api}",
+        "HOMECAST_GATEWAY_HOST": LOOPBACK,
+        "HOMECAST_GATEWAY_PORT": str(gateway),
+        "HOMECAST_GATEWAY_URL": f"ws://{LOOPBACK}:{gateway}/v1/device",
+    }
+
+
+def process(name: str, environment: Mapping[str, str]) -> Program:
+    """One of the platform's own processes."""
+    command = (sys.executable, *COMMANDS[name])
+    whole = inherited() | {"PYTHONUNBUFFERED": "1"} | dict(environment)
+    ready = readiness(name, environment)
+    return Program(name, command, whole, ready) if ready else Program(name, command, whole)
+
+
+def readiness(name: str, environment: Mapping[str, str]) -> Ready | None:
+    """The workers have no address to ask; they are ready when they run."""
+    if name == "api":
+        return answers(f"{environment['HOMECAST_API_URL']}/health/ready")
+    if name == "gateway":
+        port = environment["HOMECAST_GATEWAY_PORT"]
+        return answers(f"http://{LOOPBACK}:{port}/health/ready")
+    return None
+
+
+def answers(url: str) -> Ready:
+    async def look() -> bool:
+        async with httpx.AsyncClient(trust_env=False, verify=False) as client:  # noqa: S501 loopback, no TLS
+            try:
+                return (await client.get(url, timeout=2)).is_success
+            except httpx.TransportError:
+                return False
+
+    return look

@@ -1,0 +1,101 @@
+// The HTTP API. Failures arrive as `Problem`, with words for people.
+
+const PAUSES = [400, 1200, 3000];
+const RETRYABLE = new Set([429, 503]);
+
+export class Problem extends Error {
+  /** `status` 0: the platform could not be reached. */
+  constructor(status, body = {}) {
+    super(body.detail || body.title || `The platform answered ${status}`);
+    this.status = status;
+    this.code = body.code ?? "";
+    this.errors = body.errors ?? [];
+  }
+
+  get words() {
+    const reasons = this.errors.map((one) => `${one.field}: ${one.reason}`);
+    return [this.message, ...reasons].join(". ");
+  }
+}
+
+export class Api {
+  #token;
+  #refused;
+
+  /** `refused` is called when the token is not accepted. */
+  constructor(token, refused) {
+    this.#token = token;
+    this.#refused = refused;
+  }
+
+  async #fetch(path, { method = "GET", headers = {}, body, signal } = {}) {
+    const response = await fetch(path, {
+      method,
+      signal,
+      cache: "no-store",
+      credentials: "omit",
+      headers: { Authorization: `Bearer ${this.#token}`, ...headers },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    if (response.status === 401) this.#refused();
+    return response;
+  }
+
+  async #json(path, options) {
+    let response;
+    try {
+      response = await this.#fetch(path, options);
+    } catch {
+      throw new Problem(0, { detail: "The platform cannot be reached" });
+    }
+    const body = await response.json().catch(() => ({}));
+    if (response.ok) return body;
+    const problem = new Problem(response.status, body);
+    problem.retryAfter = Number(response.headers.get("Retry-After")) || null;
+    throw problem;
+  }
+
+  /** Submit a command. Repeating is safe: every try carries the same key. */
+  async submit(deviceId, body, key) {
+    const path = `/v1/devices/${encodeURIComponent(deviceId)}/commands`;
+    const headers = { "Content-Type": "application/json", "Idempotency-Key": key };
+    for (let round = 0; ; round += 1) {
+      try {
+        return await this.#json(path, { method: "POST", headers, body });
+      } catch (problem) {
+        const again = problem.status === 0 || RETRYABLE.has(problem.status);
+        if (!again || round >= PAUSES.length) throw problem;
+        await pause(problem.retryAfter ? problem.retryAfter * 1000 : PAUSES[round]);
+      }
+    }
+  }
+
+  cancel(deviceId, number) {
+    return this.#json(`${commandPath(deviceId, number)}/cancel`, { method: "POST" });
+  }
+
+  command(deviceId, number) {
+    return this.#json(commandPath(deviceId, number));
+  }
+
+  device(deviceId) {
+    return this.#json(`/v1/devices/${encodeURIComponent(deviceId)}`);
+  }
+
+  /** The live stream's response, its body still open. */
+  async live(lastEventId, signal) {
+    const headers = { Accept: "text/event-stream" };
+    if (lastEventId) headers["Last-Event-ID"] = lastEventId;
+    const response = await this.#fetch("/v1/live", { headers, signal });
+    if (!response.ok) {
+      throw new Problem(response.status, await response.json().catch(() => ({})));
+    }
+    return response;
+  }
+}
+
+const commandPath = (deviceId, number) =>
+  `/v1/devices/${encodeURIComponent(deviceId)}/commands/${Number(number)}`;
+
+export const pause = (milliseconds) =>
+  new Promise((resume) => setTimeout(resume, milliseconds));

@@ -1,0 +1,196 @@
+// The page: signs in, follows the home live, draws what changed.
+
+import { Api } from "./api.js";
+import { timeline } from "./commands.js";
+import { DeviceCards } from "./devices.js";
+import { byId, mark, say } from "./dom.js";
+import { Home, hasGap, isOpen } from "./home.js";
+import { LiveStream } from "./live.js";
+import { announce, confirm, toast } from "./notices.js";
+import * as session from "./session.js";
+import { STATUS, clock, commandWords, explanation } from "./words.js";
+
+const ACTIVITY_SHOWN = 40;
+const LOOK_AGAIN = 4000; // the live stream may lose a message: open commands are asked about
+const LOST_WORDS = 1500; // a short break is not worth a banner
+
+/** One signed-in visit, from the token to signing out. */
+class Visit {
+  constructor(token) {
+    this.home = new Home();
+    this.api = new Api(token, () => this.end("This token is not valid (any more)."));
+    this.dirty = new Set();
+    this.cards = new DeviceCards(byId("groups"), this.home, {
+      send: (...command) => this.send(...command),
+      cancel: (command) => this.cancel(command),
+      confirm,
+    });
+    const nameOf = (id) => this.home.devices.get(id)?.name ?? "Released device";
+    this.drawActivity = timeline(byId("activity"), nameOf);
+    this.stream = new LiveStream({
+      open: (...position) => this.api.live(...position),
+      onEvent: (type, data) => this.home.take(type, data),
+      onState: (state) => this.connection(state),
+    });
+  }
+
+  start() {
+    show({ home: true });
+    mark(byId("waiting"), "hidden", null);
+    this.connection("connecting");
+    this.home.subscribe((change) => this.changed(change));
+    this.looking = setInterval(() => this.lookAgain(), LOOK_AGAIN);
+    this.stream.run();
+  }
+
+  end(reason = "") {
+    if (this.ended) return;
+    this.ended = true;
+    clearInterval(this.looking);
+    clearTimeout(this.banner);
+    this.stream.stop();
+    session.forget();
+    byId("groups").replaceChildren();
+    byId("activity").replaceChildren();
+    show({ signIn: true, reason });
+  }
+
+  // --- drawing --------------------------------------------------------------------------------
+
+  changed({ deviceId, command, ended }) {
+    if (ended && command.own) this.outcome(command);
+    if (command && hasGap(command) && !askedJustNow(command)) this.refresh(command);
+    this.dirty.add(deviceId);
+    this.frame ??= requestAnimationFrame(() => this.draw());
+  }
+
+  draw() {
+    this.frame = null;
+    if (this.ended) return;
+    if (this.dirty.has(null)) this.cards.updateAll();
+    else for (const id of this.dirty) this.cards.update(id);
+    this.dirty.clear();
+    const commands = this.home.allCommands().slice(0, ACTIVITY_SHOWN);
+    this.drawActivity(commands);
+    mark(byId("no-activity"), "hidden", commands.length > 0);
+    this.drawSummary();
+  }
+
+  drawSummary() {
+    const devices = [...this.home.devices.values()];
+    const online = devices.filter((device) => device.online).length;
+    mark(byId("waiting"), "hidden", this.home.complete);
+    mark(byId("no-devices"), "hidden", !this.home.complete || devices.length > 0);
+    const count = devices.length === 1 ? "1 device" : `${devices.length} devices`;
+    say(byId("summary"), this.home.complete ? `${count}, ${online} online` : "");
+  }
+
+  outcome(command) {
+    const device = this.home.devices.get(command.device_id);
+    const why = explanation(command, device?.online);
+    const words = [`${device?.name ?? "Device"}: ${commandWords(command)}`, STATUS[command.status], why];
+    announce(words.filter(Boolean).join(". "));
+  }
+
+  /** `live`, `connecting`, `lost` or `refused`. */
+  connection(state) {
+    const words = { live: "Live", connecting: "Connecting", lost: "Not connected", refused: "No access" };
+    if (state === "refused" && !this.ended) toast("This token may not read devices.");
+    if (this.state === state) return;
+    this.state = state;
+    mark(byId("live"), "data-state", state);
+    say(byId("live-words"), words[state]);
+    clearTimeout(this.banner);
+    mark(document.body, "data-live", state === "live");
+    if (state === "live") mark(byId("banner"), "hidden", true);
+    if (state === "lost") this.banner = setTimeout(() => this.showLost(new Date()), LOST_WORDS);
+  }
+
+  showLost(since) {
+    const age = this.home.complete ? ` What you see is from ${clock(since)}.` : "";
+    say(byId("banner-words"), `No connection to the platform.${age} Trying again…`);
+    mark(byId("banner"), "hidden", null);
+  }
+
+  // --- commands -------------------------------------------------------------------------------
+
+  async send(device, command, args, options) {
+    const key = crypto.randomUUID();
+    this.home.sending(key, device.id, command, args);
+    try {
+      const answer = await this.api.submit(device.id, { command, args, ...options }, key);
+      this.home.accepted(key, answer);
+    } catch (problem) {
+      this.home.notSent(key);
+      toast(`${device.name}: ${commandWords({ command, args }).toLowerCase()} was not sent. ${problem.words ?? problem.message}`);
+    }
+  }
+
+  async cancel(command) {
+    try {
+      this.home.takeCommand(await this.api.cancel(command.device_id, command.number));
+    } catch (problem) {
+      toast(problem.words ?? problem.message);
+      this.refresh(command);
+    }
+  }
+
+  /** Ask for commands that should have moved on; less often the longer they wait. */
+  lookAgain() {
+    if (document.hidden) return;
+    const now = Date.now();
+    for (const command of this.home.allCommands()) {
+      const asked = command.asked_at ?? Date.parse(command.accepted_at);
+      const age = now - Date.parse(command.accepted_at);
+      const waits = isOpen(command) && Number.isFinite(command.number);
+      if (waits && now - asked > Math.max(LOOK_AGAIN, age / 4)) this.refresh(command);
+    }
+  }
+
+  async refresh(command) {
+    command.asked_at = Date.now();
+    try {
+      this.home.takeCommand(await this.api.command(command.device_id, command.number));
+    } catch {
+      // The live stream or the next look brings it.
+    }
+  }
+}
+
+const askedJustNow = (command) => Date.now() - (command.asked_at ?? 0) < 1000;
+
+let visit = null;
+
+function signIn(token) {
+  visit?.end();
+  session.keep(token);
+  visit = new Visit(token);
+  visit.start();
+}
+
+function show({ home = false, signIn: asking = false, reason = "" }) {
+  mark(byId("top"), "hidden", !home);
+  mark(byId("home"), "hidden", !home);
+  mark(byId("sign-in"), "hidden", !asking);
+  mark(byId("banner"), "hidden", true);
+  say(byId("sign-in-error"), reason);
+  if (asking) byId("token").focus();
+}
+
+byId("sign-in-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const token = byId("token").value.trim();
+  byId("token").value = "";
+  if (token) signIn(token);
+});
+byId("sign-out").addEventListener("click", () => visit?.end());
+byId("reconnect").addEventListener("click", () => visit?.stream.retryNow());
+window.addEventListener("online", () => visit?.stream.retryNow());
+window.addEventListener("hashchange", () => {
+  const token = session.tokenFromAddress();
+  if (token) signIn(token);
+});
+
+const token = session.tokenFromAddress() ?? session.kept();
+if (token) signIn(token);
+else show({ signIn: true });

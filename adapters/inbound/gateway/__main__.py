@@ -1,0 +1,23 @@
+"""``python -m adapters.inbound.gateway``: serve devices until SIGTERM, then drain."""
+
+from __future__ import annotations
+
+import asyncio
+
+from adapters import bootstrap
+from adapters.inbound.gateway.container import log
+from adapters.inbound.gateway.server import GatewayServer
+from adapters.inbound.workers.process import run
+
+
+async def main(stop: asyncio.Event) -> None:
+    settings = bootstrap.load("gateway")
+    async with bootstrap.gateway(settings) as container:
+        server = GatewayServer(container)
+        async with server.listening(settings.gateway_host, settings.gateway_port) as port:
+            log.info("listening", host=settings.gateway_host, port=port)
+            await stop.wait()
+
+
+if __name__ == "__main__":
+    run("gateway", main)

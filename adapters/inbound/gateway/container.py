@@ -1,0 +1,110 @@
+"""What the gateway needs from the composition root, and the limits that it keeps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import structlog
+
+from adapters.settings import Settings
+from commands.devices.ports import Sessions, Twins, Watchers
+from commands.kernel.dispatch import Dispatcher, Repository
+from commands.kernel.ports import Clock, EventStore, Ids, Tracer, Vault
+from projections.devices.ports import Presence
+
+log = structlog.get_logger("homecast.gateway")
+
+
+class GatewayContainer(Protocol):
+    """Read-only attributes, so that concrete classes fit."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def ids(self) -> Ids: ...
+    @property
+    def store(self) -> EventStore: ...
+    @property
+    def vault(self) -> Vault: ...
+    @property
+    def repository(self) -> Repository: ...
+    @property
+    def dispatcher(self) -> Dispatcher: ...
+    @property
+    def tracer(self) -> Tracer: ...
+    @property
+    def presence(self) -> Presence: ...
+    @property
+    def sessions(self) -> Sessions: ...
+    @property
+    def watchers(self) -> Watchers: ...
+    @property
+    def twins(self) -> Twins: ...
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds, unless named otherwise."""
+
+    connections: int = 15_000
+    connecting: int = 64
+    """Connections that may be authenticating or loading their lane at a time."""
+    authentication: float = 5.0
+    window: int = 8
+    """Commands sent and not yet acknowledged."""
+    head: float = 10.0
+    """How long the oldest of them may stay so."""
+    messages_per_second: float = 50.0
+    burst: float = 100.0
+    offences: int = 5
+    """Faulty messages before the session is closed."""
+    report_interval: float = 1.0
+    offline_after: float = 10.25
+    """A little more than Redis keeps a device online after it has gone."""
+    heartbeat: float = 3.0
+    ping: float = 20.0
+    retry: float = 1.0
+    renewing: int = 32
+    """Sessions that register and look at their lanes at a time after a loss of Redis."""
+    drain: float = 10.0
+
+
+class Background:
+    """The tasks that belong to no caller; each failure is logged once, here."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("task_failed", exc_info=error)
+
+    async def finish(self, within: float) -> None:
+        """Wait for what is under way, then cancel the rest."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=within)
+        rest = list(self._tasks)
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What all sessions of a gateway share."""
+
+    container: GatewayContainer
+    limits: Limits = Limits()
+    tasks: Background = field(default_factory=Background)

@@ -1,0 +1,62 @@
+"""The HTTP API: ``create_app(container)``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from fastapi import APIRouter, FastAPI, Header, Response
+
+from adapters.inbound.dashboard import mount
+from adapters.inbound.http import commands, devices, health, problems
+from adapters.inbound.http.auth import Guard, require_guarded
+from adapters.inbound.http.bodies import Bodies
+from adapters.inbound.http.container import Container
+from adapters.inbound.http.devices import Reader, Shared
+from adapters.inbound.http.edge import Edge
+from adapters.inbound.http.health import Readiness
+from adapters.inbound.http.parts import Parts
+from adapters.inbound.http.problems import DOCUMENTED
+
+live = APIRouter(prefix="/v1/live", tags=["live"], responses=DOCUMENTED)
+
+
+@live.get("", response_class=Response, responses={200: {"content": {"text/event-stream": {}}}})
+async def stream(
+    caller: Reader,
+    parts: Shared,
+    last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", max_length=64)] = None,
+) -> Response:
+    """Server-sent events: a snapshot, then changes. Send the token as a header, not in the URL."""
+    return await parts.live.open(caller, last_event_id)
+
+
+def create_app(container: Container) -> FastAPI:
+    """Ready to serve once its lifespan has begun; raises if a route is open by mistake."""
+    parts = Parts(container)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with parts.running():
+            yield
+
+    app = FastAPI(
+        title="Homecast",
+        version="1",
+        lifespan=lifespan,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        redirect_slashes=False,
+    )
+    app.state.parts = parts
+    app.state.readiness = Readiness(container)
+    for router in (devices.router, commands.router, live, health.router):
+        app.router.routes += router.routes  # flat: found faster, and walked by require_guarded
+    mount(app)
+    problems.install(app)
+    app.add_middleware(Bodies)
+    app.add_middleware(Guard, tokens=parts.tokens, limits=parts.limits)
+    app.add_middleware(Edge, ids=container.ids, tracer=container.tracer)
+    require_guarded(app)
+    return app

@@ -1,0 +1,138 @@
+"""Who is calling: bearer tokens, scopes, and the guard that lets nothing else below ``/v1``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from fastapi import FastAPI, Request
+from fastapi.routing import APIRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from adapters.inbound.http.edge import API, Exchange, header_of
+from adapters.inbound.http.errors import InsufficientScope, Unauthenticated
+from adapters.inbound.http.limits import TokenLimits
+from commands.accounts.tokens import Grant, InvalidToken, hash_of, verify
+from commands.kernel.ports import Clock, Context, Tracer, Vault
+
+REMEMBERED = 10_000
+TRUSTED_FOR = 30.0
+"""Seconds: the longest that a revoked token goes on working in a process that had seen it."""
+PUBLIC = frozenset({"/", "/assets/{digest}/{name}", "/docs", "/openapi.json",
+                    "/health/live", "/health/ready"})  # fmt: skip
+"""Routes that need no token. Every other one lies below ``/v1`` and names a scope."""
+
+
+class TokenCache:
+    """Verified tokens by hash, for 30 s; the expiry is looked at on each use."""
+
+    def __init__(self, vault: Vault, clock: Clock, *, size: int = REMEMBERED) -> None:
+        self._vault = vault
+        self._clock = clock
+        self._size = size
+        self._held: OrderedDict[str, tuple[Grant, float]] = OrderedDict()
+
+    async def grant(self, token: str, *, fresh: bool = False) -> Grant:
+        """Raises ``InvalidToken``; ``fresh`` asks the vault in any case."""
+        key = hash_of(token)
+        held = self._held.get(key)
+        loop_time = asyncio.get_running_loop().time()
+        if held is not None and not fresh and held[1] > loop_time:
+            held[0].require_unexpired(self._clock.now())
+            return held[0]
+        try:
+            grant = await verify(self._vault, token, now=self._clock.now())
+        except InvalidToken:
+            self._held.pop(key, None)
+            raise
+        self._held[key] = (grant, loop_time + TRUSTED_FOR)
+        self._held.move_to_end(key)
+        while len(self._held) > self._size:
+            self._held.popitem(last=False)
+        return grant
+
+
+@dataclass(frozen=True)
+class Caller:
+    """``still_valid`` raises ``InvalidToken``: for answers that outlive the look at the token."""
+
+    grant: Grant
+    still_valid: Callable[[], Awaitable[Grant]]
+
+    @property
+    def account_id(self) -> str:
+        return self.grant.account_id
+
+    @property
+    def principal(self) -> str:
+        return f"token:{self.grant.token_id}"
+
+
+class Guard:
+    """Everything below ``/v1`` needs a token, whether or not there is a route, and counts."""
+
+    def __init__(self, app: ASGIApp, *, tokens: TokenCache, limits: TokenLimits) -> None:
+        self._app = app
+        self._tokens = tokens
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(API):
+            token = bearer_of(scope)
+            grant = await self._tokens.grant(token)
+            scope["homecast.caller"] = Caller(grant, lambda: self._tokens.grant(token, fresh=True))
+            exchange: Exchange = scope["homecast.exchange"]
+            quota = await self._limits.take(grant.token_id)
+            exchange.extra_headers += quota.headers()
+            quota.require()
+        await self._app(scope, receive, send)
+
+
+def bearer_of(scope: Scope) -> str:
+    """RFC 6750 section 2.1; a token in the address is no token."""
+    scheme, _, token = (header_of(scope, b"authorization") or "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthenticated("a bearer token is needed")
+    return token.strip()
+
+
+class Needs:
+    """A route's dependency: the caller, if its token has the scope."""
+
+    def __init__(self, scope: str) -> None:
+        self.scope = scope
+
+    async def __call__(self, request: Request) -> Caller:
+        caller: Caller = request.scope["homecast.caller"]
+        if self.scope not in caller.grant.scopes:
+            raise InsufficientScope(f"the token lacks {self.scope}", scope=self.scope)
+        return caller
+
+
+def context_of(request: Request, tracer: Tracer) -> Context:
+    exchange: Exchange = request.scope["homecast.exchange"]
+    caller: Caller = request.scope["homecast.caller"]
+    return Context(
+        correlation_id=exchange.correlation_id,
+        causation_id=exchange.request_id,
+        principal=caller.principal,
+        trace=tracer.header() or exchange.trace,
+    )
+
+
+def scope_needed(route: APIRoute) -> str | None:
+    needs = [one.call for one in route.dependant.dependencies if isinstance(one.call, Needs)]
+    return needs[0].scope if needs else None
+
+
+def require_guarded(app: FastAPI) -> None:
+    """Refuse to start with a route that is neither listed as public nor guarded."""
+    for route in app.routes:
+        path = getattr(route, "path", "")
+        if path in PUBLIC:
+            continue
+        guarded = isinstance(route, APIRoute) and scope_needed(route) is not None
+        if not guarded or not path.startswith(API):
+            raise RuntimeError(f"{path} is neither public nor guarded by a scope")

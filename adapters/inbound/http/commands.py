@@ -1,0 +1,183 @@
+"""Routes of remote commands: submit, read, list, cancel."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from pydantic import Field, JsonValue, field_validator
+
+from adapters.inbound.http.auth import Caller, Needs, context_of
+from adapters.inbound.http.devices import Body, DeviceId, Reader, Shared
+from adapters.inbound.http.parts import Parts
+from adapters.inbound.http.problems import DOCUMENTED
+from adapters.inbound.http.reading import NUMBER_MAX
+from adapters.inbound.http.views import CommandPage, CommandView, answer, command_json
+from adapters.inbound.http.waiting import LONGEST, outcome
+from commands.accounts.tokens import COMMANDS_WRITE
+from commands.devices import remote_commands
+from commands.kernel.ports import Context, Recorded
+from domain.devices import lane
+from domain.devices.remote_command import FINAL, CommandStatus
+from projections.devices.remote_commands import RemoteCommandRow
+
+router = APIRouter(
+    prefix="/v1/devices/{device_id}/commands", tags=["remote commands"], responses=DOCUMENTED
+)
+Commander = Annotated[Caller, Depends(Needs(COMMANDS_WRITE))]
+Number = Annotated[int, Path(ge=1, le=NUMBER_MAX)]
+IdempotencyKey = Annotated[
+    str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)
+]
+DEPTH = 16
+INTEGER_MAX = 2**63 - 1
+
+
+class SubmitBody(Body):
+    """``ttl``: seconds until sent; ``execution_timeout``: seconds from sent until a result."""
+
+    command: str = Field(min_length=1, max_length=128)
+    args: dict[str, JsonValue] = {}
+    ttl: int = Field(lane.TTL_DEFAULT, ge=lane.TTL_MIN, le=lane.TTL_MAX)
+    execution_timeout: int = Field(
+        lane.EXECUTION_TIMEOUT_DEFAULT,
+        ge=lane.EXECUTION_TIMEOUT_MIN,
+        le=lane.EXECUTION_TIMEOUT_MAX,
+    )
+    collapse_key: str | None = Field(None, min_length=1, max_length=64)
+
+    @field_validator("args")
+    @classmethod
+    def storable(cls, args: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        """Refuse what JSON can write and an event cannot carry."""
+        require_storable(args)
+        return args
+
+
+def require_storable(value: JsonValue, depth: int = 1) -> None:
+    if depth > DEPTH:
+        raise ValueError(f"nested deeper than {DEPTH}")
+    if isinstance(value, dict):
+        for name, one in value.items():
+            require_storable(name)
+            require_storable(one, depth + 1)
+    elif isinstance(value, list):
+        for one in value:
+            require_storable(one, depth + 1)
+    elif isinstance(value, str) and not value.isascii():
+        value.encode()  # a lone surrogate is a ValueError
+    elif isinstance(value, int) and abs(value) > INTEGER_MAX:
+        raise ValueError("an integer beyond 64 bit")
+    elif isinstance(value, float) and not abs(value) < float("inf"):
+        raise ValueError("not a number")
+
+
+@router.post("", status_code=202, response_model=CommandView)
+async def submit(
+    request: Request,
+    device_id: DeviceId,
+    body: SubmitBody,
+    caller: Commander,
+    parts: Shared,
+    key: IdempotencyKey = None,
+    wait: Annotated[int, Query(ge=0, le=LONGEST, description="Seconds")] = 0,
+) -> Response:
+    """202 once the command is stored; with ``wait``, 200 if its outcome came in time.
+
+    Repeating a submit with its ``Idempotency-Key`` gives the same command.
+    """
+    message = remote_commands.SubmitRemoteCommand(
+        account_id=caller.account_id,
+        client_id=caller.grant.token_id,
+        device_id=device_id,
+        command=body.command,
+        args=body.args,
+        ttl=body.ttl,
+        execution_timeout=body.execution_timeout,
+        collapse_key=body.collapse_key,
+        idempotency_key=key,
+    )
+    context = context_of(request, parts.container.tracer)
+    row = await _submitted(parts, context, message, wait)
+    done = wait > 0 and row.status in FINAL
+    location = f"/v1/devices/{device_id}/commands/{row.number}"
+    return answer(command_json(row), 200 if done else 202, Location=location)
+
+
+async def _submitted(
+    parts: Parts, context: Context, message: remote_commands.SubmitRemoteCommand, wait: int
+) -> RemoteCommandRow:
+    device_id, account_id = message.device_id, message.account_id
+    async with AsyncExitStack() as stack:
+        if wait:  # listen before anything can happen
+            listener = await stack.enter_async_context(parts.feeds.listen(account_id))
+        number, recorded = await parts.container.dispatcher.execute(
+            context, lambda unit: remote_commands.submit(unit, message)
+        )
+        row = parts.commands.new(device_id, number, recorded)
+        if row is None:  # stored by an earlier submit with this key
+            row = await parts.commands.row(device_id, number, account_id)
+        else:
+            parts.feeds.touch(account_id)
+            parts.rehints.submitted(device_id, number)
+        if not wait:
+            return row
+        return await outcome(row, listener=listener, commands=parts.commands, seconds=wait)
+
+
+@router.get("", response_model=CommandPage)
+async def list_commands(
+    device_id: DeviceId,
+    caller: Reader,
+    parts: Shared,
+    status: Literal["open", "all"] = "all",
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    cursor: Annotated[str | None, Query(pattern=r"^[1-9]\d{0,14}$")] = None,
+) -> Response:
+    """Newest first. May lag behind by moments; a single command does not."""
+    await parts.devices.require_owner(device_id, caller.account_id)
+    rows = await parts.container.commands.list(
+        device_id,
+        open_only=status == "open",
+        limit=limit + 1,
+        before=int(cursor) if cursor else None,
+    )
+    page = rows[:limit]
+    items = [command_json(row) for row in page if row.account_id == caller.account_id]
+    next_cursor = str(page[-1].number) if len(rows) > limit else None
+    return answer({"items": items, "next_cursor": next_cursor})
+
+
+@router.get("/{number}", response_model=CommandView)
+async def read_command(
+    device_id: DeviceId, number: Number, caller: Reader, parts: Shared
+) -> Response:
+    return answer(command_json(await parts.commands.row(device_id, number, caller.account_id)))
+
+
+@router.post("/{number}/cancel", response_model=CommandView)
+async def cancel(
+    request: Request, device_id: DeviceId, number: Number, caller: Commander, parts: Shared
+) -> Response:
+    """Only before it is sent; 409 after that."""
+    message = remote_commands.CancelRemoteCommand(
+        account_id=caller.account_id, device_id=device_id, number=number
+    )
+    before = await parts.commands.row(device_id, number, caller.account_id)
+    _, recorded = await parts.container.dispatcher.execute(
+        context_of(request, parts.container.tracer),
+        lambda unit: remote_commands.cancel(unit, message),
+    )
+    return answer(command_json(await _canceled(parts, before, recorded)))
+
+
+async def _canceled(
+    parts: Parts, row: RemoteCommandRow, recorded: list[Recorded]
+) -> RemoteCommandRow:
+    row = parts.commands.after(row, recorded)
+    if row.status != CommandStatus.CANCELED:
+        row = await parts.commands.caught_up(row)
+    if row.status != CommandStatus.CANCELED:  # its time was over before the cancel came
+        raise lane.CommandNotCancelable("the command has ended", status=row.status)
+    return row

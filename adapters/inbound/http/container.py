@@ -1,0 +1,90 @@
+"""What the API needs from outside; ``adapters/bootstrap.py`` gives it, tests give it on memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from adapters.settings import Settings
+from commands.devices.ports import Lanes
+from commands.kernel.dispatch import Dispatcher
+from commands.kernel.ports import Clock, EventStore, Ids, Recorded, Tracer, Vault
+from projections.devices.devices import DeviceRow
+from projections.devices.ports import Feed, Presence
+from projections.devices.remote_commands import RemoteCommandRow
+
+
+class ReportedState(Protocol):
+    """A twin, as any read side gives it."""
+
+    @property
+    def state(self) -> dict[str, dict[str, Any]]: ...
+
+    @property
+    def reported_at(self) -> datetime | str | None: ...
+
+
+class DevicesQuery(Protocol):
+    async def get(self, device_id: str) -> DeviceRow | None: ...
+
+    async def list(
+        self, account_id: str, *, limit: int, cursor: str | None
+    ) -> tuple[list[DeviceRow], str | None]: ...
+
+
+class CommandsQuery(Protocol):
+    async def get(self, device_id: str, number: int) -> RemoteCommandRow | None: ...
+
+    async def list(
+        self, device_id: str, *, open_only: bool, limit: int, before: int | None
+    ) -> list[RemoteCommandRow]:
+        """Newest first, below the number ``before``."""
+
+
+class TwinsQuery(Protocol):
+    async def get_many(self, device_ids: Sequence[str]) -> Mapping[str, ReportedState]:
+        """By device; those that never reported are missing."""
+
+
+class Counters(Protocol):
+    async def add(self, key: str, amount: int, *, keep_seconds: int) -> int:
+        """Add to a counter shared by all processes; its value after. One round trip.
+
+        The counter goes ``keep_seconds`` after its last change. Raises ``HintsUnavailable``.
+        """
+
+
+class Container(Protocol):
+    """``decode``: a CloudEvent of the feed as the event it carries; raises ``ContractError``."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def ids(self) -> Ids: ...
+    @property
+    def store(self) -> EventStore: ...
+    @property
+    def vault(self) -> Vault: ...
+    @property
+    def dispatcher(self) -> Dispatcher: ...
+    @property
+    def tracer(self) -> Tracer: ...
+    @property
+    def presence(self) -> Presence: ...
+    @property
+    def feed(self) -> Feed: ...
+    @property
+    def lanes(self) -> Lanes: ...
+    @property
+    def devices(self) -> DevicesQuery: ...
+    @property
+    def commands(self) -> CommandsQuery: ...
+    @property
+    def twins(self) -> TwinsQuery: ...
+    @property
+    def counters(self) -> Counters: ...
+    @property
+    def decode(self) -> Callable[[dict[str, Any]], Recorded]: ...

@@ -1,0 +1,163 @@
+"""Routes of devices: claim, list, read, rename, release, report lost."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from adapters.inbound.http.auth import Caller, Needs, context_of
+from adapters.inbound.http.errors import PreconditionRequired
+from adapters.inbound.http.parts import Parts, parts_of
+from adapters.inbound.http.problems import DOCUMENTED
+from adapters.inbound.http.proof import proven_key
+from adapters.inbound.http.views import DevicePage, DeviceView, answer
+from commands.accounts.tokens import DEVICES_READ, DEVICES_WRITE
+from commands.devices import ownership
+from domain.devices.capabilities import Capabilities, DeviceKind
+from projections.devices.devices import DEVICES
+
+router = APIRouter(prefix="/v1/devices", tags=["devices"], responses=DOCUMENTED)
+Shared = Annotated[Parts, Depends(parts_of)]
+Reader = Annotated[Caller, Depends(Needs(DEVICES_READ))]
+Writer = Annotated[Caller, Depends(Needs(DEVICES_WRITE))]
+DeviceId = Annotated[str, Path(pattern="^[a-z2-7]{26}$")]
+IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=64)]
+ETAG = re.compile(r'"(\d{1,15})"')
+CAPABILITIES_MAX = 32
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ClaimBody(Body):
+    """``capabilities``: those of the kind, when missing. ``proof``: signed by the device."""
+
+    name: str = Field(min_length=1, max_length=128)
+    kind: DeviceKind
+    capabilities: Annotated[Capabilities, Field(max_length=CAPABILITIES_MAX)] | None = None
+    proof: str = Field(min_length=1, max_length=4096)
+
+
+class RenameBody(Body):
+    name: str = Field(min_length=1, max_length=128)
+
+
+def version_wanted(if_match: str | None) -> int | None:
+    """None: any. A tag that is none of ours never matches (RFC 9110 section 13.1.1)."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    ours = ETAG.fullmatch(if_match.strip())
+    return int(ours[1]) if ours else -1
+
+
+def tag(version: int) -> str:
+    return f'"{version}"'
+
+
+def shown(device: dict[str, Any], status: int = 200, **headers: str) -> Response:
+    return answer(device, status, ETag=tag(device["version"]), **headers)
+
+
+@router.post("", status_code=201, response_model=DeviceView)
+async def claim(request: Request, body: ClaimBody, caller: Writer, parts: Shared) -> Response:
+    """Claiming one's own device again changes nothing and answers as the first time."""
+    container = parts.container
+    message = ownership.ClaimDevice(
+        account_id=caller.account_id,
+        public_key=proven_key(body.proof, now=container.clock.now()),
+        name=body.name,
+        kind=body.kind,
+        capabilities=body.capabilities,
+    )
+    (device_id, _), recorded = await container.dispatcher.execute(
+        context_of(request, container.tracer), lambda unit: ownership.claim_device(unit, message)
+    )
+    claimed = [one for one in recorded if DEVICES.category == one.event.originator_id[:6]]
+    row = DEVICES.fold(None, claimed[0].event) if claimed else None
+    row = row or await parts.devices.row(device_id, caller.account_id)
+    [device] = await parts.devices.shown([row])
+    return shown(device, 201, Location=f"/v1/devices/{device_id}")
+
+
+@router.get("", response_model=DevicePage)
+async def list_devices(
+    caller: Reader,
+    parts: Shared,
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    cursor: Annotated[str | None, Query(pattern="^[a-z2-7]{26}$")] = None,
+) -> Response:
+    """In order of id. May lag behind a change by moments; a single device does not."""
+    query = parts.container.devices
+    rows, next_cursor = await query.list(caller.account_id, limit=limit, cursor=cursor)
+    return answer({"items": await parts.devices.shown(rows), "next_cursor": next_cursor})
+
+
+@router.get("/{device_id}", response_model=DeviceView)
+async def read_device(device_id: DeviceId, caller: Reader, parts: Shared) -> Response:
+    row = await parts.devices.row(device_id, caller.account_id)
+    [device] = await parts.devices.shown([row])
+    return shown(device)
+
+
+@router.patch("/{device_id}", response_model=DeviceView)
+async def rename(
+    request: Request,
+    device_id: DeviceId,
+    body: RenameBody,
+    caller: Writer,
+    parts: Shared,
+    if_match: IfMatch = None,
+) -> Response:
+    """Needs ``If-Match``: 428 without it, 412 when the device has changed since."""
+    if if_match is None:
+        raise PreconditionRequired("send the device's ETag as If-Match")
+    container = parts.container
+    message = ownership.RenameDevice(
+        account_id=caller.account_id,
+        device_id=device_id,
+        name=body.name,
+        expected_version=version_wanted(if_match),
+    )
+    await container.dispatcher.execute(
+        context_of(request, container.tracer), lambda unit: ownership.rename_device(unit, message)
+    )
+    return await read_device(device_id, caller, parts)
+
+
+@router.delete("/{device_id}", status_code=204)
+async def release(
+    request: Request,
+    device_id: DeviceId,
+    caller: Writer,
+    parts: Shared,
+    if_match: IfMatch = None,
+) -> Response:
+    """The device is free for its next owner, who finds nothing queued."""
+    container = parts.container
+    message = ownership.ReleaseDevice(
+        account_id=caller.account_id,
+        device_id=device_id,
+        expected_version=version_wanted(if_match),
+    )
+    await container.dispatcher.execute(
+        context_of(request, container.tracer), lambda unit: ownership.release_device(unit, message)
+    )
+    return Response(status_code=204)
+
+
+@router.post("/{device_id}/lost", response_model=DeviceView)
+async def report_lost(
+    request: Request, device_id: DeviceId, caller: Writer, parts: Shared
+) -> Response:
+    """Stolen or gone: its credential is revoked, its session cut, and it takes no commands."""
+    container = parts.container
+    message = ownership.ReportDeviceLost(account_id=caller.account_id, device_id=device_id)
+    await container.dispatcher.execute(
+        context_of(request, container.tracer),
+        lambda unit: ownership.report_device_lost(unit, message),
+    )
+    return await read_device(device_id, caller, parts)

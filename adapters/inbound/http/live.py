@@ -1,0 +1,257 @@
+"""Live updates as server-sent events (the event stream of the HTML standard).
+
+A stream begins with a snapshot, or goes on after ``Last-Event-ID`` where this process still keeps
+what came since; where it does not, a ``reset`` comes before the snapshot. Nothing in it is promised
+to arrive: it is the hint path made visible, with snapshots wherever something may be missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import structlog
+from fastapi import Response
+from pydantic import ValidationError
+from starlette.types import Receive, Scope, Send
+
+from adapters.inbound.http.auth import Caller
+from adapters.inbound.http.container import Container
+from adapters.inbound.http.errors import TooManyStreams
+from adapters.inbound.http.feeds import AccountFeeds, Message
+from adapters.inbound.http.reading import Devices
+from adapters.inbound.http.ring import LiveEvent, Ring, Stream, text_of
+from adapters.inbound.http.snapshots import Snapshots
+from adapters.inbound.http.translation import Translation
+from domain.kernel.errors import HintsUnavailable, HomecastError
+from projections.devices.ports import FeedReset
+
+KEEP_ALIVE = 15.0
+"""Seconds; the token is looked at as often, in the vault itself."""
+LINGER = 30.0
+STREAMS_PER_ACCOUNT = 20
+REOPENED_AFTER = 1.0
+"""Seconds until a feed that has failed is opened anew."""
+SEND_LIMIT = 20.0
+"""Seconds that a client may take to accept one piece."""
+
+log = structlog.get_logger("homecast.http")
+
+
+class AccountLive:
+    """One account's ring, fed from its feed while somebody looks and for 30 s more."""
+
+    def __init__(self, account_id: str, instance: str, feeds: AccountFeeds) -> None:
+        self.ring = Ring(instance)
+        self.translation = Translation()
+        self.left_at = 0.0
+        self._listening = asyncio.Event()
+        self.task = asyncio.create_task(self._run(account_id, feeds), name="account ring")
+
+    async def listening(self) -> None:
+        await self._listening.wait()
+
+    async def _run(self, account_id: str, feeds: AccountFeeds) -> None:
+        while True:
+            async with feeds.listen(account_id) as listener:
+                self._listening.set()
+                while True:
+                    message = await listener.next()
+                    self._take(message)
+                    if listener.ended:
+                        break
+            await asyncio.sleep(REOPENED_AFTER)
+
+    def _take(self, message: Message) -> None:
+        if isinstance(message, FeedReset):
+            self.ring.reset()
+            return
+        try:
+            told = list(self.translation.of(message))
+        except (ValidationError, KeyError):
+            return  # a message of another release
+        for name, data in told:
+            self.ring.emit(name, data)
+
+
+class Live:
+    def __init__(
+        self, container: Container, feeds: AccountFeeds, devices: Devices, *, linger: float = LINGER
+    ) -> None:
+        self._ids = container.ids
+        self._feeds = feeds
+        self._presence = container.presence
+        self._snapshots = Snapshots(container, devices)
+        self._linger = linger
+        self._accounts: dict[str, AccountLive] = {}
+        self._stopping = False
+
+    async def open(self, caller: Caller, last_event_id: str | None) -> EventStream:
+        """Raises ``TooManyStreams``."""
+        account = self._accounts.get(caller.account_id)
+        if account is None:
+            account = AccountLive(caller.account_id, self._ids.new(), self._feeds)
+            self._accounts[caller.account_id] = account
+        if len(account.ring.streams) >= STREAMS_PER_ACCOUNT or self._stopping:
+            raise TooManyStreams(f"{STREAMS_PER_ACCOUNT} streams at a time", retry_after=5)
+        stream = account.ring.open()  # counts from now on; closed by the answer
+        try:
+            await account.listening()
+        except BaseException:
+            self.close(account, stream)
+            raise
+        return EventStream(Session(self, account, stream, caller, last_event_id))
+
+    def close(self, account: AccountLive, stream: Stream) -> None:
+        account.ring.close(stream)
+        account.left_at = asyncio.get_running_loop().time()
+
+    async def snapshot(self, account: AccountLive, account_id: str) -> bytes:
+        """Numbered as of its beginning: what comes meanwhile is sent after it, again."""
+        event_id = account.ring.id_of(account.ring.last)
+        content = await self._snapshots.take(account_id)
+        for device in content["devices"]:
+            account.translation.shown(device)
+        return text_of("snapshot", content, event_id)
+
+    async def check_presence(self) -> None:
+        """A gateway that was killed says no farewell: ask about all that are being watched."""
+        watched = [one for one in self._accounts.values() if one.ring.streams]
+        ids = sorted({device_id for one in watched for device_id in one.translation.online})
+        if not ids:
+            return
+        try:
+            online = await self._presence.online(ids)
+        except HintsUnavailable:
+            return
+        for account in watched:
+            for device_id in list(account.translation.online):
+                if device_id in online:
+                    told = account.translation.of_presence(device_id, online=online[device_id])
+                    for name, data in told:
+                        account.ring.emit(name, data)
+
+    def close_unused(self) -> None:
+        until = asyncio.get_running_loop().time() - self._linger
+        for account_id, account in list(self._accounts.items()):
+            if not account.ring.streams and account.left_at <= until:
+                del self._accounts[account_id]
+                account.task.cancel()
+
+    def stop(self) -> None:
+        """End all streams; their clients come back, elsewhere."""
+        self._stopping = True
+        for account in self._accounts.values():
+            for stream in account.ring.streams:
+                stream.end()
+
+    async def close_all(self) -> None:
+        self.stop()
+        tasks = [account.task for account in self._accounts.values()]
+        self._accounts.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Session:
+    """What one client is sent, until it goes, is too slow, or its token ends."""
+
+    def __init__(
+        self,
+        live: Live,
+        account: AccountLive,
+        stream: Stream,
+        caller: Caller,
+        last_event_id: str | None,
+    ) -> None:
+        self._live = live
+        self._account = account
+        self._stream = stream
+        self._caller = caller
+        self._last_event_id = last_event_id
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        yield b"retry: 1000\n\n"
+        async for piece in self._beginning():
+            yield piece
+        loop = asyncio.get_running_loop()
+        check_at = loop.time() + KEEP_ALIVE
+        while not self._stream.cut:
+            event = await self._stream.next(max(0.0, check_at - loop.time()))
+            if event is not None:
+                async for piece in self._told(event):
+                    yield piece
+            if loop.time() >= check_at:
+                await self._caller.still_valid()
+                check_at = loop.time() + KEEP_ALIVE
+                yield b": here\n\n"
+
+    async def _beginning(self) -> AsyncIterator[bytes]:
+        ring, last = self._account.ring, self._last_event_id
+        self._stream.clear()  # what came before this moment is in the ring, or in the snapshot
+        replay = ring.since(last) if last else None
+        if replay is not None:
+            for event in replay:
+                yield event.text
+            return
+        if last:
+            yield text_of("reset", {}, None)
+        yield await self._live.snapshot(self._account, self._caller.account_id)
+
+    async def _told(self, event: LiveEvent) -> AsyncIterator[bytes]:
+        if event.name != "reset":
+            yield event.text
+            return
+        yield text_of("reset", {}, None)
+        yield await self._live.snapshot(self._account, self._caller.account_id)
+
+    def close(self) -> None:
+        self._live.close(self._account, self._stream)
+
+
+class EventStream(Response):
+    """Sends pieces as they come; ends with its client, or when that no longer takes them."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, session: Session) -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(headers=headers)
+        del self.headers["content-length"]
+        self._session = session
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        sending = asyncio.create_task(self._send(send, start))
+        leaving = asyncio.create_task(_gone(receive))
+        try:
+            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sending.cancel()
+            leaving.cancel()
+            await asyncio.gather(sending, leaving, return_exceptions=True)
+            self._session.close()
+        if not sending.cancelled() and (error := sending.exception()) is not None:
+            raise error
+
+    async def _send(self, send: Send, start: dict[str, object]) -> None:
+        try:
+            await send(start)
+            async for piece in self._session.pieces():
+                async with asyncio.timeout(SEND_LIMIT):
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+        except HomecastError as error:  # the token has ended, or the store is away: come back
+            log.info("stream_ended", code=error.code)
+        except TimeoutError:
+            log.info("stream_ended", code="slow")
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SEND_LIMIT):
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,71 @@
+"""What the routes share, made once per process, and the small tasks that keep it in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+from fastapi import Request
+
+from adapters.inbound.http.auth import TokenCache
+from adapters.inbound.http.container import Container
+from adapters.inbound.http.feeds import AccountFeeds
+from adapters.inbound.http.limits import TokenLimits
+from adapters.inbound.http.live import Live
+from adapters.inbound.http.reading import Commands, Devices
+from adapters.inbound.http.rehints import TICK, Rehints
+
+PRESENCE_EVERY = 5.0
+TIDY_EVERY = 1.0
+
+log = structlog.get_logger("homecast.http")
+
+
+class Parts:
+    def __init__(self, container: Container) -> None:
+        self.container = container
+        self.devices = Devices(container)
+        self.commands = Commands(container)
+        self.rehints = Rehints(container)
+        self.feeds = AccountFeeds(container.feed, container.decode, observe=self.rehints.observe)
+        self.live = Live(container, self.feeds, self.devices)
+        self.tokens = TokenCache(container.vault, container.clock)
+        per_minute = container.settings.rate_limit_per_minute
+        self.limits = TokenLimits(container.counters, container.clock, per_minute=per_minute)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        tasks = [
+            asyncio.create_task(repeat(self.rehints.tick, TICK), name="re-hints"),
+            asyncio.create_task(repeat(self.live.check_presence, PRESENCE_EVERY), name="presence"),
+            asyncio.create_task(repeat(self._tidy, TIDY_EVERY), name="tidying"),
+        ]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.live.close_all()
+            await self.feeds.close()
+
+    async def _tidy(self) -> None:
+        self.live.close_unused()
+        self.feeds.close_unused()
+
+
+async def repeat(step: Callable[[], Awaitable[None]], every: float) -> None:
+    """For ever; a failing step is logged and tried again: an edge, for nobody awaits it."""
+    while True:
+        await asyncio.sleep(every)
+        try:
+            await step()
+        except Exception:
+            log.exception("task_failed")
+
+
+async def parts_of(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts

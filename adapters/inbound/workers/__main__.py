@@ -1,0 +1,35 @@
+"""``python -m adapters.inbound.workers relay|projector|sweeper``: one worker, until the stop."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from adapters import bootstrap
+from adapters.inbound.workers.process import run
+
+
+async def relay(stop: asyncio.Event) -> None:
+    async with bootstrap.relay(bootstrap.load("relay")) as worker:
+        await worker.run(stop)
+
+
+async def projector(stop: asyncio.Event) -> None:
+    async with bootstrap.projector(bootstrap.load("projector")) as broker:
+        await broker.start()
+        await stop.wait()
+        await broker.stop()
+
+
+async def sweeper(stop: asyncio.Event) -> None:
+    async with bootstrap.sweeper(bootstrap.load("sweeper")) as worker:
+        await worker.run(stop)
+
+
+WORKERS = {"relay": relay, "projector": projector, "sweeper": sweeper}
+
+if __name__ == "__main__":
+    name = sys.argv[1] if len(sys.argv) == 2 else ""
+    if name not in WORKERS:
+        sys.exit(f"usage: python -m adapters.inbound.workers {'|'.join(WORKERS)}")
+    run(name, WORKERS[name])

@@ -1,0 +1,1 @@
+"""Creates and describes what runs in AWS: the CloudFormation stack under ``deploy/``."""

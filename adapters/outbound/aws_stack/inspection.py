@@ -1,0 +1,244 @@
+"""Compares what there is in AWS with what the template asks for. Reads only."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from adapters.outbound.aws_stack.finding import Finding, Verdict, fail, ok
+from adapters.outbound.aws_stack.provision import Place
+from adapters.outbound.aws_stack.template import Template, resources_of, variable_of
+
+DEPLOY = "run `make up` here, or `npx osls deploy` for AWS: the stack differs from deploy/"
+LAG_WARNING, LAG_FAILURE = 30.0, 3600.0
+"""Seconds. An hour is the alarm; after 24 h the stream forgets, and the store has to be read."""
+PAGES = 5
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """``names``: table names, ARN and URLs by the variable of the output (``HOMECAST_…``)."""
+
+    place: Place
+    template: Template
+    names: Mapping[str, str]
+
+    async def findings(self) -> list[Finding]:
+        reached = await self.reached()
+        if reached.advice:
+            return [reached]
+        looks = await asyncio.gather(self.tables(), self.topics(), self.queues(), self.relay())
+        return [reached, *(finding for look in looks for finding in look)]
+
+    async def reached(self) -> Finding:
+        where = self.place.endpoint_url or f"AWS, {self.place.region}"
+        try:
+            async with self.place.client("dynamodb") as client:
+                await client.list_tables(Limit=1)
+        except (ClientError, BotoCoreError) as error:
+            return fail("aws", f"{where}: {error}", "check the address, credentials and network")
+        return ok("aws", f"{where} answers")
+
+    def of(self, kind: str) -> dict[str, Mapping[str, Any]]:
+        """Properties of the resources that are outputs, by their real names."""
+        properties = resources_of(self.template, kind)
+        outputs = self.template["Outputs"].items()
+        logical = {variable_of(key): output["Value"]["Ref"] for key, output in outputs}
+        return {
+            self.names[variable]: properties[name]
+            for variable, name in logical.items()
+            if name in properties and self.names.get(variable)
+        }
+
+    async def tables(self) -> list[Finding]:
+        async with self.place.client("dynamodb") as client:
+            tables = self.of("AWS::DynamoDB::Table").items()
+            return [
+                await looked(f"table {name}", table(client, name, wanted))
+                for name, wanted in tables
+            ]
+
+    async def topics(self) -> list[Finding]:
+        subscriptions = resources_of(self.template, "AWS::SNS::Subscription").values()
+        filters = {sorted_json(wanted["FilterPolicy"]) for wanted in subscriptions}
+        async with self.place.client("sns") as client:
+            found = []
+            for arn in self.of("AWS::SNS::Topic"):
+                found.append(await looked(f"topic {last(arn)}", topic(client, arn)))
+                subject = f"subscriptions of {last(arn)}"
+                found.append(await looked(subject, subscribed(client, arn, filters)))
+            return found
+
+    async def queues(self) -> list[Finding]:
+        async with self.place.client("sqs") as client:
+            urls = self.of("AWS::SQS::Queue")
+            return [await looked(f"queue {last(url, '/')}", queue(client, url)) for url in urls]
+
+    async def relay(self) -> list[Finding]:
+        checkpoints = self.names["HOMECAST_RELAY_TABLE"]
+        tables = self.of("AWS::DynamoDB::Table").items()
+        async with (
+            self.place.client("dynamodb") as client,
+            self.place.client("dynamodbstreams") as streams,
+        ):
+            return [
+                await looked(f"relay of {name}", relayed(client, streams, name, checkpoints))
+                for name, wanted in tables
+                if "StreamSpecification" in wanted
+            ]
+
+
+Look = tuple[Verdict, str, str]
+"""Verdict, detail, advice."""
+
+
+async def looked(subject: str, look: Awaitable[Look]) -> Finding:
+    """A refused call is a finding too."""
+    try:
+        return Finding(subject, *await look)
+    except (ClientError, BotoCoreError, KeyError) as error:
+        return Finding(subject, Verdict.FAIL, str(error), DEPLOY)
+
+
+async def table(client: Any, name: str, wanted: Mapping[str, Any]) -> Look:
+    found = (await client.describe_table(TableName=name))["Table"]
+    pairs = {
+        "keys": (found["KeySchema"], wanted["KeySchema"]),
+        "indexes": (indexes(found), indexes(wanted)),
+        "stream": (stream_of(found), stream_of(wanted)),
+        "time to live": (await expiry_of(client, name), expiry(wanted)),
+    }
+    differing = [what for what, (is_so, should_be) in pairs.items() if is_so != should_be]
+    if differing:
+        return Verdict.FAIL, f"differs in {', '.join(differing)}", DEPLOY
+    return Verdict.OK, "keys, indexes, stream and time to live as described", ""
+
+
+def indexes(description: Mapping[str, Any]) -> dict[str, Any]:
+    found = description.get("GlobalSecondaryIndexes") or []
+    return {one["IndexName"]: (one["KeySchema"], one["Projection"]) for one in found}
+
+
+def stream_of(description: Mapping[str, Any]) -> str | None:
+    view: str | None = (description.get("StreamSpecification") or {}).get("StreamViewType")
+    return view
+
+
+def expiry(wanted: Mapping[str, Any]) -> str | None:
+    attribute: str | None = wanted.get("TimeToLiveSpecification", {}).get("AttributeName")
+    return attribute
+
+
+async def expiry_of(client: Any, name: str) -> str | None:
+    found = (await client.describe_time_to_live(TableName=name))["TimeToLiveDescription"]
+    attribute: str | None = found.get("AttributeName")
+    return attribute if found["TimeToLiveStatus"] in ("ENABLING", "ENABLED") else None
+
+
+async def topic(client: Any, arn: str) -> Look:
+    found = (await client.get_topic_attributes(TopicArn=arn))["Attributes"]
+    if found.get("FifoTopic") != "true":
+        return Verdict.FAIL, "is not FIFO: events would lose their order", DEPLOY
+    return Verdict.OK, "FIFO", ""
+
+
+async def subscribed(client: Any, arn: str, wanted: set[str]) -> Look:
+    """Filters and raw delivery of all subscriptions, whichever queue they belong to."""
+    listed = (await client.list_subscriptions_by_topic(TopicArn=arn))["Subscriptions"]
+    found = [await attributes_of(client, one["SubscriptionArn"]) for one in listed]
+    filters = {sorted_json(json.loads(one.get("FilterPolicy") or "{}")) for one in found}
+    if filters != wanted:
+        return Verdict.FAIL, f"filters are {sorted(filters)}, not {sorted(wanted)}", DEPLOY
+    poor = [one for one in found if not deliverable(one)]
+    if poor:
+        return Verdict.FAIL, f"{len(poor)} without raw delivery or dead letters", DEPLOY
+    return Verdict.OK, f"{len(found)}, filtered, raw, with dead letters", ""
+
+
+async def attributes_of(client: Any, subscription: str) -> dict[str, str]:
+    answer = await client.get_subscription_attributes(SubscriptionArn=subscription)
+    found: dict[str, str] = answer["Attributes"]
+    return found
+
+
+def deliverable(subscription: Mapping[str, str]) -> bool:
+    raw = subscription.get("RawMessageDelivery") == "true"
+    return raw and bool(subscription.get("RedrivePolicy"))
+
+
+async def queue(client: Any, url: str) -> Look:
+    """Dead letters are a warning: everything else goes on, but somebody has to look."""
+    found = await depth(client, url)
+    waiting = int(found["ApproximateNumberOfMessages"])
+    redrive = json.loads(found.get("RedrivePolicy") or "{}")
+    if not redrive:
+        return Verdict.FAIL, "has no dead letters", DEPLOY
+    name = last(redrive["deadLetterTargetArn"])
+    target = (await client.get_queue_url(QueueName=name))["QueueUrl"]
+    dead = int((await depth(client, target))["ApproximateNumberOfMessages"])
+    if dead:
+        advice = f"read {name}; after the cause is mended, start its redrive"
+        return Verdict.WARN, f"{dead} dead letters, {waiting} waiting", advice
+    return Verdict.OK, f"{waiting} waiting, no dead letters", ""
+
+
+async def depth(client: Any, url: str) -> dict[str, str]:
+    names = ["ApproximateNumberOfMessages", "RedrivePolicy"]
+    answer = await client.get_queue_attributes(QueueUrl=url, AttributeNames=names)
+    found: dict[str, str] = answer["Attributes"]
+    return found
+
+
+async def relayed(client: Any, streams: Any, name: str, checkpoints: str) -> Look:
+    arn = (await client.describe_table(TableName=name))["Table"]["LatestStreamArn"]
+    kept = (await client.scan(TableName=checkpoints, ConsistentRead=True))["Items"]
+    waiting = [await oldest_unread(streams, arn, checkpoint) for checkpoint in kept]
+    since = min((at for at in waiting if at is not None), default=None)
+    return lag(len(kept), since)
+
+
+async def oldest_unread(streams: Any, arn: str, checkpoint: Mapping[str, Any]) -> datetime | None:
+    """When the first record after the checkpoint was written; None: the relay has read all."""
+    if checkpoint.get("finished", {}).get("BOOL"):
+        return None
+    answer = await streams.get_shard_iterator(
+        StreamArn=arn,
+        ShardId=checkpoint["shard"]["S"],
+        ShardIteratorType="AFTER_SEQUENCE_NUMBER",
+        SequenceNumber=checkpoint["sequence"]["S"],
+    )
+    iterator = answer["ShardIterator"]
+    for _ in range(PAGES):
+        page = await streams.get_records(ShardIterator=iterator, Limit=1)
+        if page["Records"]:
+            at: datetime = page["Records"][0]["dynamodb"]["ApproximateCreationDateTime"]
+            return at
+        iterator = page.get("NextShardIterator")
+        if iterator is None:
+            return None
+    return None
+
+
+def lag(shards: int, since: datetime | None) -> Look:
+    if since is None:
+        return Verdict.OK, f"{shards} shards read to their ends", ""
+    seconds = (datetime.now(UTC) - since).total_seconds()
+    advice = "see that the relay runs; read its log"
+    if seconds > LAG_WARNING:
+        verdict = Verdict.FAIL if seconds > LAG_FAILURE else Verdict.WARN
+        return verdict, f"lags by {seconds:.0f} s", advice
+    return Verdict.OK, f"lags by {seconds:.0f} s", ""
+
+
+def last(name: str, separator: str = ":") -> str:
+    return name.rsplit(separator, 1)[-1]
+
+
+def sorted_json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)

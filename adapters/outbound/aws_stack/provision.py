@@ -1,0 +1,116 @@
+"""Brings a stack to what the template says, wherever CloudFormation answers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import get_session
+from botocore.exceptions import ClientError, WaiterError
+
+from adapters.outbound.aws_stack.mends import mend
+from adapters.outbound.aws_stack.template import Template, load_template, variable_of
+
+if TYPE_CHECKING:
+    from types_aiobotocore_cloudformation.client import CloudFormationClient
+
+SECONDS_BETWEEN_LOOKS = 0.1
+LOOKS = 600
+
+
+class StackFailed(Exception):
+    """CloudFormation gave up; the message says why, resource by resource."""
+
+
+@cache
+def session() -> Any:
+    """It keeps the parsed service descriptions. Typed per service, where ours is a variable."""
+    return get_session()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where AWS is. Credentials come from the environment unless they are given."""
+
+    region: str
+    endpoint_url: str | None = None
+    access_key: str | None = None
+    secret_key: str | None = None
+
+    def client(self, service: str) -> Any:
+        return session().create_client(
+            service,
+            region_name=self.region,
+            endpoint_url=self.endpoint_url,
+            aws_access_key_id=self.access_key,
+            aws_secret_access_key=self.secret_key,
+            config=AioConfig(connect_timeout=2, read_timeout=30, retries={"total_max_attempts": 3}),
+        )
+
+
+async def provision(
+    place: Place, *, stack: str, prefix: str, template: Template | None = None
+) -> dict[str, str]:
+    """Create or update the stack; the environment that its outputs make (``HOMECAST_…``).
+
+    Repeating it changes nothing. Raises ``StackFailed``.
+    """
+    wanted = template or load_template()
+    async with place.client("cloudformation") as client:
+        await apply(client, stack, prefix, json.dumps(wanted))
+        described = await describe(client, stack)
+    outputs = {o["OutputKey"]: o["OutputValue"] for o in (described or {}).get("Outputs", [])}
+    if place.endpoint_url is not None:
+        await mend(place, stack, wanted)
+    return {variable_of(key): outputs[key] for key in wanted["Outputs"]}
+
+
+async def apply(client: CloudFormationClient, stack: str, prefix: str, body: str) -> None:
+    request: Any = {
+        "StackName": stack,
+        "TemplateBody": body,
+        "Parameters": [{"ParameterKey": "Prefix", "ParameterValue": prefix}],
+    }
+    if await describe(client, stack) is None:
+        await client.create_stack(**request)
+        await settled(client, stack, "stack_create_complete")
+        return
+    try:
+        await client.update_stack(**request)
+    except ClientError as error:
+        if "No updates are to be performed" in str(error):
+            return
+        raise StackFailed(str(error)) from error
+    await settled(client, stack, "stack_update_complete")
+
+
+async def settled(client: CloudFormationClient, stack: str, condition: Any) -> None:
+    try:
+        await client.get_waiter(condition).wait(
+            StackName=stack,
+            WaiterConfig={"Delay": cast("int", SECONDS_BETWEEN_LOOKS), "MaxAttempts": LOOKS},
+        )
+    except WaiterError as error:
+        raise StackFailed(f"stack {stack}: " + "; ".join(await failures(client, stack))) from error
+
+
+async def failures(client: CloudFormationClient, stack: str) -> list[str]:
+    events = (await client.describe_stack_events(StackName=stack))["StackEvents"]
+    return [
+        f"{event.get('LogicalResourceId')}: {event.get('ResourceStatusReason', 'no reason given')}"
+        for event in events
+        if event.get("ResourceStatus", "").endswith("FAILED")
+    ]
+
+
+async def describe(client: CloudFormationClient, stack: str) -> Any:
+    """None when there is no such stack, which AWS reports as a ``ValidationError``."""
+    try:
+        return (await client.describe_stacks(StackName=stack))["Stacks"][0]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return None
+        raise

@@ -1,0 +1,109 @@
+"""What one commit writes, checked against every limit before anything is sent."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from adapters.outbound.dynamodb.codec import Item, dump_json, public_size, to_item
+from commands.kernel.ports import Append, Context, Recorded, VaultWrite
+from domain.kernel.errors import ContractError, InvalidInput, TooLarge
+
+MAX_ACTIONS = 100
+"""Of a DynamoDB transaction."""
+MAX_BYTES = 4 * 1024 * 1024
+"""Of a DynamoDB transaction, all items together."""
+MAX_ITEM_BYTES = 400 * 1024
+MAX_PUBLIC_BYTES = 64 * 1024
+"""Of an event's CloudEvent: a batch of ten has to fit SNS, and a message a device."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Items to put (events never replace one), and changes of the vault by key (None: delete)."""
+
+    token: str
+    recorded: list[Recorded]
+    events: list[Item]
+    vault: dict[str, Item | None]
+
+
+def prepare(
+    appends: Sequence[Append],
+    vault: Sequence[VaultWrite],
+    *,
+    context: Context,
+    commit_token: str,
+    generation: int,
+) -> Batch:
+    """Raises ``TooLarge``; ``ContractError`` when the commit contradicts itself."""
+    _check_streams(appends)
+    recorded = [
+        Recorded(event, context, commit_token, generation)
+        for append in appends
+        for event in append.events
+    ]
+    if len(recorded) + len(vault) > MAX_ACTIONS:
+        raise TooLarge(f"a commit holds {MAX_ACTIONS} events and vault items at most")
+    changes = {
+        write.key: None if write.value is None else vault_item(write.key, write.value)
+        for write in vault
+    }
+    if len(changes) < len(vault):
+        raise ContractError("a commit changes each vault item once")
+    batch = Batch(commit_token, recorded, [to_item(each) for each in recorded], changes)
+    check_sizes(batch)
+    return batch
+
+
+def _check_streams(appends: Sequence[Append]) -> None:
+    if len({append.stream for append in appends}) < len(appends):
+        raise ContractError("a commit appends to each stream once")
+    for append in appends:
+        for version, event in enumerate(append.events, append.expected_version + 1):
+            if (event.originator_id, event.originator_version) != (append.stream, version):
+                raise ContractError(f"events do not follow {append.stream} in order")
+
+
+def check_sizes(batch: Batch) -> None:
+    """Items without a time have no public form: the recorder's, of a mapper that is not ours."""
+    for item in batch.events:
+        if "time" in item and public_size(item) > MAX_PUBLIC_BYTES:
+            raise TooLarge(f"an event is over {MAX_PUBLIC_BYTES} bytes", type=item["type"]["S"])
+    items = [*batch.events, *(item for item in batch.vault.values() if item is not None)]
+    sizes = [item_size(item) for item in items]
+    if max(sizes, default=0) > MAX_ITEM_BYTES:
+        raise TooLarge(f"an item is over {MAX_ITEM_BYTES} bytes")
+    if sum(sizes) > MAX_BYTES:
+        raise TooLarge(f"a commit is over {MAX_BYTES} bytes")
+
+
+def item_size(item: Item) -> int:
+    """Bytes of names and values, as DynamoDB counts them (numbers a little higher)."""
+    total = 0
+    for name, typed in item.items():
+        value = next(iter(typed.values()))
+        total += len(name) + len(value if isinstance(value, bytes) else value.encode())
+    return total
+
+
+def vault_item(key: str, value: dict[str, Any]) -> Item:
+    """``expires_at`` (ISO) in the value is also the item's time to live, rounded up."""
+    item = {"key": {"S": key}, "value": {"S": dump_json(value)}}
+    expires_at = value.get("expires_at")
+    if expires_at is not None:
+        item["expires_at"] = {"N": str(_epoch_seconds(expires_at))}
+    return item
+
+
+def _epoch_seconds(time: Any) -> int:
+    try:
+        moment = datetime.fromisoformat(time)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput("expires_at is not an ISO time") from error
+    if moment.tzinfo is None:
+        raise InvalidInput("expires_at needs a zone")
+    return math.ceil(moment.timestamp())

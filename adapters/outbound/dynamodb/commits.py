@@ -1,0 +1,140 @@
+"""The conditional writes of the event store: each recognises what it has itself stored before.
+
+Every item carries the token of its commit. An answer may get lost after the write was done; then
+the repeated write finds an item in its place, and the token says whether it is its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from adapters.outbound.dynamodb.batch import Batch
+from adapters.outbound.dynamodb.client import from_client_error, store_errors
+from adapters.outbound.dynamodb.codec import Item
+from domain.kernel.errors import (
+    ContractError,
+    HomecastError,
+    StoreUnavailable,
+    TooLarge,
+    VersionConflict,
+)
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+_ABSENT = "attribute_not_exists(#stream)"
+_NAMES = {"#stream": "stream"}
+
+
+class Commits:
+    def __init__(self, client: DynamoDBClient, table: str, vault_table: str) -> None:
+        self._client = client
+        self._table = table
+        self._vault_table = vault_table
+
+    async def write(self, batch: Batch) -> None:
+        """All of the batch, or none. One event alone costs one write unit.
+
+        Raises ``VersionConflict`` when another commit was first, ``StoreUnavailable`` when it is
+        unknown whether the batch was stored; repeating the batch then settles it.
+        """
+        try:
+            if len(batch.events) == 1 and not batch.vault:
+                await self._put(batch.events[0], batch.token)
+            else:
+                await self._transact(batch)
+        except StoreUnavailable:
+            if not await self._stored(batch):
+                raise
+
+    async def _put(self, item: Item, token: str) -> None:
+        try:
+            with store_errors():
+                await self._client.put_item(
+                    TableName=self._table,
+                    Item=item,
+                    ConditionExpression=_ABSENT,
+                    ExpressionAttributeNames=_NAMES,
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+        except VersionConflict as error:
+            cause = error.__cause__
+            found = cause.response.get("Item") if isinstance(cause, ClientError) else None
+            if not _is_of(found, token):
+                raise
+
+    async def _transact(self, batch: Batch) -> None:
+        actions = [self._put_event(item) for item in batch.events]
+        actions += [self._change_vault(key, item) for key, item in batch.vault.items()]
+        try:
+            with store_errors():
+                await self._client.transact_write_items(
+                    TransactItems=actions, ClientRequestToken=batch.token
+                )
+        except StoreUnavailable as error:
+            cause = error.__cause__
+            if not isinstance(cause, ClientError):
+                raise
+            reasons = cause.response.get("CancellationReasons")
+            if reasons is None:
+                raise
+            if not _all_of(reasons[: len(batch.events)], batch.token):
+                raise _from_reasons(reasons, cause) from cause
+
+    def _put_event(self, item: Item) -> Any:
+        put = {
+            "TableName": self._table,
+            "Item": item,
+            "ConditionExpression": _ABSENT,
+            "ExpressionAttributeNames": _NAMES,
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        return {"Put": put}
+
+    def _change_vault(self, key: str, item: Item | None) -> Any:
+        if item is None:
+            return {"Delete": {"TableName": self._vault_table, "Key": {"key": {"S": key}}}}
+        return {"Put": {"TableName": self._vault_table, "Item": item}}
+
+    async def _stored(self, batch: Batch) -> bool:
+        """Whether the write was done although no answer came. All or nothing: one event tells.
+
+        Raises ``VersionConflict`` when another commit has taken the place meanwhile.
+        """
+        if not batch.events:
+            return False
+        first = batch.events[0]
+        with store_errors():
+            answer = await self._client.get_item(
+                TableName=self._table,
+                Key={"stream": first["stream"], "version": first["version"]},
+                ConsistentRead=True,
+            )
+        found = answer.get("Item")
+        if found is not None and not _is_of(found, batch.token):
+            raise VersionConflict("another commit was first")
+        return found is not None
+
+
+def _is_of(item: Any, token: str) -> bool:
+    return item is not None and item.get("token", {}).get("S") == token
+
+
+def _all_of(reasons: Sequence[Any], token: str) -> bool:
+    return bool(reasons) and all(_is_of(reason.get("Item"), token) for reason in reasons)
+
+
+def _from_reasons(reasons: Sequence[Any], error: ClientError) -> HomecastError:
+    codes = {reason.get("Code") for reason in reasons}
+    if codes & {"ConditionalCheckFailed", "TransactionConflict", "DuplicateItem"}:
+        return VersionConflict("another commit was first")
+    if "ItemCollectionSizeLimitExceeded" in codes:
+        return TooLarge("the stream is over the size of an item collection")
+    if "ValidationError" in codes:
+        messages = [str(reason.get("Message", "")) for reason in reasons]
+        too_large = any("size" in message.lower() for message in messages)
+        return TooLarge("an item is too large") if too_large else ContractError("; ".join(messages))
+    return from_client_error(error)

@@ -1,0 +1,90 @@
+"""The event store of one context on one table (``docs/architecture.md``, section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from adapters.outbound.dynamodb.batch import prepare
+from adapters.outbound.dynamodb.codec import Item, dump_time, from_item
+from adapters.outbound.dynamodb.commits import Commits
+from adapters.outbound.dynamodb.streams import SCAN_PAGE, scan_items, stream_items
+from commands.kernel.ports import Append, Context, Recorded, VaultWrite
+from domain.kernel.errors import ContractError
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+
+class DynamoDbEventStore:
+    """Port ``EventStore``. Commit tokens have 36 characters at most, and are never used twice."""
+
+    def __init__(
+        self, client: DynamoDBClient, table: str, vault_table: str, generation: int = 1
+    ) -> None:
+        self._client = client
+        self._table = table
+        self._generation = generation
+        self._commits = Commits(client, table, vault_table)
+
+    async def read(
+        self, stream: str, *, after: int = 0, up_to: int | None = None
+    ) -> list[Recorded]:
+        if up_to is not None and up_to <= after:
+            return []
+        items = await stream_items(self._client, self._table, stream, after=after, up_to=up_to)
+        recorded = [from_item(item) for item in items]
+        require_contiguous(stream, after, recorded)
+        return recorded
+
+    async def commit(
+        self,
+        appends: Sequence[Append],
+        *,
+        context: Context,
+        commit_token: str,
+        vault: Sequence[VaultWrite] = (),
+    ) -> list[Recorded]:
+        batch = prepare(
+            appends,
+            vault,
+            context=context,
+            commit_token=commit_token,
+            generation=self._generation,
+        )
+        if batch.events or batch.vault:
+            await self._commits.write(batch)
+        return batch.recorded
+
+    async def scan(self, *, page_size: int = SCAN_PAGE) -> AsyncIterator[Recorded]:
+        """Every event; each stream's in order, streams in none."""
+        async for item in self.scan_items(page_size=page_size):
+            yield from_item(item)
+
+    async def scan_since(
+        self, time: datetime, *, page_size: int = SCAN_PAGE
+    ) -> AsyncIterator[Recorded]:
+        """Events decided at ``time`` or later. Reads the whole table: for repair, not for a path.
+
+        An event is stored some time after it was decided, so take a margin.
+        """
+        async for item in self.scan_items(since=time, page_size=page_size):
+            yield from_item(item)
+
+    async def scan_items(
+        self, *, since: datetime | None = None, page_size: int = SCAN_PAGE
+    ) -> AsyncIterator[Item]:
+        """As stored, for ``codec.item_to_cloud_event``: one that is undecodable stops nothing."""
+        earliest = dump_time(since) if since else None
+        async for item in scan_items(
+            self._client, self._table, since=earliest, page_size=page_size
+        ):
+            yield item
+
+
+def require_contiguous(stream: str, after: int, recorded: Sequence[Recorded]) -> None:
+    """A gap means that the table was tampered with or restored in part: nothing may be decided."""
+    for version, each in enumerate(recorded, after + 1):
+        if each.event.originator_version != version:
+            raise ContractError(f"{stream} has no version {version}", stream=stream)

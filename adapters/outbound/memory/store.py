@@ -1,0 +1,122 @@
+"""Events, snapshots and secrets in this process: same rules, limits and errors as on DynamoDB.
+
+Events are kept as the items that DynamoDB would hold and decoded on every read, so that a test on
+memory also tests the codec. A commit has no pause in it: within one event loop it is atomic.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from adapters.outbound.dynamodb.batch import Batch, prepare, vault_item
+from adapters.outbound.dynamodb.codec import Item, dump_time, from_item
+from commands.kernel.ports import Append, Context, Recorded, Snapshot, VaultWrite
+from domain.kernel.errors import VersionConflict
+
+
+class MemoryVault:
+    def __init__(self) -> None:
+        self.items: dict[str, Item] = {}
+
+    async def get(self, key: str) -> dict[str, Any] | None:
+        item = self.items.get(key)
+        return None if item is None else orjson.loads(item["value"]["S"])
+
+    async def put(self, key: str, value: dict[str, Any]) -> None:
+        self.items[key] = vault_item(key, value)
+
+    async def delete(self, key: str) -> None:
+        self.items.pop(key, None)
+
+    async def list(self, prefix: str) -> builtins.list[tuple[str, dict[str, Any]]]:
+        keys = sorted(key for key in self.items if key.startswith(prefix))
+        return [(key, orjson.loads(self.items[key]["value"]["S"])) for key in keys]
+
+
+class MemorySnapshotStore:
+    def __init__(self) -> None:
+        self.snapshots: dict[str, Snapshot] = {}
+
+    async def load(self, stream: str) -> Snapshot | None:
+        return self.snapshots.get(stream)
+
+    async def save(self, stream: str, snapshot: Snapshot) -> None:
+        self.snapshots[stream] = snapshot
+
+
+class MemoryEventStore:
+    """``vault``: where the vault's part of a commit goes."""
+
+    def __init__(self, vault: MemoryVault | None = None, generation: int = 1) -> None:
+        self.vault = vault or MemoryVault()
+        self._generation = generation
+        self._streams: dict[str, list[Item]] = {}
+
+    async def read(
+        self, stream: str, *, after: int = 0, up_to: int | None = None
+    ) -> list[Recorded]:
+        return [from_item(item) for item in self._streams.get(stream, [])[after:up_to]]
+
+    async def commit(
+        self,
+        appends: Sequence[Append],
+        *,
+        context: Context,
+        commit_token: str,
+        vault: Sequence[VaultWrite] = (),
+    ) -> list[Recorded]:
+        batch = prepare(
+            appends,
+            vault,
+            context=context,
+            commit_token=commit_token,
+            generation=self._generation,
+        )
+        if not self._is_stored(batch):
+            self._write(batch)
+        return batch.recorded
+
+    def _is_stored(self, batch: Batch) -> bool:
+        """Whether this is a repetition; ``VersionConflict`` when another commit was first."""
+        found = [self._at(item) for item in batch.events]
+        if found and all(item and item["token"]["S"] == batch.token for item in found):
+            return True
+        if any(item is not None for item in found):
+            raise VersionConflict("another commit was first")
+        return False
+
+    def _at(self, item: Item) -> Item | None:
+        events = self._streams.get(item["stream"]["S"], [])
+        version = int(item["version"]["N"])
+        return events[version - 1] if version <= len(events) else None
+
+    def _write(self, batch: Batch) -> None:
+        for item in batch.events:
+            events = self._streams.setdefault(item["stream"]["S"], [])
+            assert int(item["version"]["N"]) == len(events) + 1, "what is loaded has no gaps"
+            events.append(item)
+        for key, value in batch.vault.items():
+            if value is None:
+                self.vault.items.pop(key, None)
+            else:
+                self.vault.items[key] = value
+
+    async def scan(self) -> AsyncIterator[Recorded]:
+        async for item in self.scan_items():
+            yield from_item(item)
+
+    async def scan_since(self, time: datetime) -> AsyncIterator[Recorded]:
+        async for item in self.scan_items(since=time):
+            yield from_item(item)
+
+    async def scan_items(self, *, since: datetime | None = None) -> AsyncIterator[Item]:
+        earliest = dump_time(since) if since else ""
+        for events in list(self._streams.values()):
+            for item in list(events):
+                if item["time"]["S"] >= earliest:
+                    yield item

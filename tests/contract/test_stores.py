@@ -1,0 +1,60 @@
+"""The store contract against memory, moto and the embedded AWS."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from adapters.outbound.dynamodb.event_store import DynamoDbEventStore
+from adapters.outbound.dynamodb.snapshots import DynamoDbSnapshotStore
+from adapters.outbound.dynamodb.vault import DynamoDbVault
+from adapters.outbound.memory.store import MemoryEventStore, MemorySnapshotStore, MemoryVault
+from tests.support.store_contract import (
+    EventStoreContract,
+    RacingWritersContract,
+    SnapshotStoreContract,
+    Stores,
+    VaultContract,
+    VaultInCommitContract,
+)
+from tests.support.tables import connect, create_tables
+
+
+class StoresContract(
+    EventStoreContract, VaultInCommitContract, VaultContract, SnapshotStoreContract
+):
+    pass
+
+
+@asynccontextmanager
+async def on_dynamodb(url: str) -> AsyncIterator[Stores]:
+    async with connect(url).dynamodb() as client:
+        tables = await create_tables(client)
+        yield Stores(
+            DynamoDbEventStore(client, tables.events, tables.vault),
+            DynamoDbVault(client, tables.vault),
+            DynamoDbSnapshotStore(client, tables.snapshots),
+        )
+
+
+class TestMemory(StoresContract, RacingWritersContract):
+    @pytest.fixture
+    def stores(self) -> Stores:
+        vault = MemoryVault()
+        return Stores(MemoryEventStore(vault), vault, MemorySnapshotStore())
+
+
+class TestMoto(StoresContract):
+    @pytest.fixture
+    async def stores(self, moto_url: str) -> AsyncIterator[Stores]:
+        async with on_dynamodb(moto_url) as stores:
+            yield stores
+
+
+class TestMiniStack(StoresContract, RacingWritersContract):
+    @pytest.fixture
+    async def stores(self, ministack_url: str) -> AsyncIterator[Stores]:
+        async with on_dynamodb(ministack_url) as stores:
+            yield stores

@@ -1,0 +1,129 @@
+"""The doctor on a healthy stack, and on stacks with one thing wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from adapters.inbound.cli.doctor import examine
+from adapters.outbound.aws_stack.finding import Finding, Verdict
+from adapters.outbound.aws_stack.inspection import lag
+from adapters.outbound.aws_stack.provision import Place
+from adapters.outbound.aws_stack.template import load_template
+from adapters.settings import Settings
+from tests.support.platform import Engines, settings_from
+
+
+@pytest.fixture
+def place(shared_engines: Engines) -> Place:
+    return shared_engines.engines.place
+
+
+async def test_a_healthy_stack_gets_no_complaint_but_that_the_processes_do_not_run(
+    stack_environment: dict[str, str],
+) -> None:
+    found = await examined(stack_environment)
+    complaints = {one.subject for one in found.values() if one.verdict is not Verdict.OK}
+    assert complaints == {"api", "gateway"}
+    assert len([one for one in found if one.startswith("table ")]) == 7
+
+
+async def test_missing_settings_are_named() -> None:
+    found = await examined({"HOMECAST_VAULT_TABLE": "homecast-vault"})
+    assert found["settings"].verdict is Verdict.FAIL
+    assert "HOMECAST_DEVICES_TOPIC" in found["settings"].detail
+    assert "HOMECAST_VAULT_TABLE" not in found["settings"].detail
+
+
+async def test_an_engine_that_does_not_answer_is_said_once(
+    stack_environment: dict[str, str],
+) -> None:
+    nowhere = {"HOMECAST_AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+    found = await examined(stack_environment | nowhere)
+    assert found["aws"].verdict is Verdict.FAIL
+    assert not [subject for subject in found if subject.startswith(("table", "queue", "topic"))]
+
+
+async def test_redis_away_is_a_warning(stack_environment: dict[str, str]) -> None:
+    found = await examined(stack_environment | {"HOMECAST_REDIS_URL": "redis://127.0.0.1:9/0"})
+    assert found["redis"].verdict is Verdict.WARN
+
+
+async def test_dead_letters_are_counted(place: Place, stack_environment: dict[str, str]) -> None:
+    queue = stack_environment["HOMECAST_DEVICES_QUEUE"]
+    async with place.client("sqs") as client:
+        await client.send_message(
+            QueueUrl=queue.replace("-devices.fifo", "-devices-dead-letters.fifo"),
+            MessageBody="{}",
+            MessageGroupId="device-1",
+            MessageDeduplicationId="1",
+        )
+    found = (await examined(stack_environment))[f"queue {queue.rsplit('/', 1)[-1]}"]
+    assert (found.verdict, found.detail) == (Verdict.WARN, "1 dead letters, 0 waiting")
+
+
+async def test_a_missing_table_and_a_wrong_one_fail(
+    place: Place, stack_environment: dict[str, str]
+) -> None:
+    vault, twins = (stack_environment[f"HOMECAST_{name}_TABLE"] for name in ("VAULT", "TWINS"))
+    async with place.client("dynamodb") as client:
+        await client.delete_table(TableName=twins)
+        await client.update_time_to_live(
+            TableName=vault,
+            TimeToLiveSpecification={"AttributeName": "expires_at", "Enabled": False},
+        )
+    found = await examined(stack_environment)
+    assert found[f"table {twins}"].verdict is Verdict.FAIL
+    assert found[f"table {vault}"].detail == "differs in time to live"
+
+
+async def test_a_topic_that_lost_its_order_fails(
+    place: Place, stack_environment: dict[str, str]
+) -> None:
+    topic = stack_environment["HOMECAST_DEVICES_TOPIC"]
+    async with place.client("sns") as client:
+        await client.set_topic_attributes(
+            TopicArn=topic, AttributeName="FifoTopic", AttributeValue="false"
+        )
+    found = await examined(stack_environment)
+    assert found[f"topic {topic.rsplit(':', 1)[-1]}"].verdict is Verdict.FAIL
+
+
+async def test_an_event_that_the_relay_has_not_read_is_its_lag(
+    place: Place, stack_environment: dict[str, str]
+) -> None:
+    events = stack_environment["HOMECAST_DEVICES_EVENTS_TABLE"]
+    async with place.client("dynamodb") as client, place.client("dynamodbstreams") as streams:
+        for version in ("1", "2"):
+            item = {"stream": {"S": "device-1"}, "version": {"N": version}}
+            await client.put_item(TableName=events, Item=item)
+        shard, sequence = await first_record(client, streams, events)
+        checkpoint = {"shard": {"S": shard}, "sequence": {"S": sequence}}
+        await client.put_item(TableName=stack_environment["HOMECAST_RELAY_TABLE"], Item=checkpoint)
+    assert "lags by" in (await examined(stack_environment))[f"relay of {events}"].detail
+
+
+def test_nothing_unread_is_no_lag() -> None:
+    assert lag(2, None) == (Verdict.OK, "2 shards read to their ends", "")
+
+
+async def first_record(client: Any, streams: Any, table: str) -> tuple[str, str]:
+    arn = (await client.describe_table(TableName=table))["Table"]["LatestStreamArn"]
+    stream = (await streams.describe_stream(StreamArn=arn))["StreamDescription"]
+    shard = stream["Shards"][0]["ShardId"]
+    start = await streams.get_shard_iterator(
+        StreamArn=arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON"
+    )
+    page = await streams.get_records(ShardIterator=start["ShardIterator"], Limit=1)
+    return shard, page["Records"][0]["dynamodb"]["SequenceNumber"]
+
+
+async def examined(environment: dict[str, str]) -> dict[str, Finding]:
+    """By subject. The processes' addresses lead nowhere."""
+    away = {
+        "HOMECAST_API_URL": "http://127.0.0.1:9",
+        "HOMECAST_GATEWAY_URL": "ws://127.0.0.1:9/v1/device",
+    }
+    settings: Settings = settings_from(away | environment)
+    return {finding.subject: finding for finding in await examine(settings, load_template())}

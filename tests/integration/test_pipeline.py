@@ -1,0 +1,189 @@
+"""Store → stream → relay → SNS FIFO → SQS FIFO → projector → rows, and the sweeper, on the engines.
+
+Each test has a stack of its own; the workers run in the test's process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from adapters import bootstrap
+from adapters.bootstrap import Api
+from adapters.settings import Settings
+from commands.devices import ownership, remote_commands
+from commands.devices.ownership import ClaimDevice, ReleaseDevice
+from commands.devices.remote_commands import SubmitRemoteCommand
+from domain.devices.capabilities import DeviceKind
+from domain.devices.remote_command import CommandStatus
+from domain.kernel.recorded import Context
+from projections.devices import remote_commands as read_model
+from projections.devices.devices import DeviceRow
+from projections.devices.remote_commands import RemoteCommandRow
+from tests.support.platform import settings_from
+
+ACCOUNT = "01ACCOUNT00000000000000000"
+CONTEXT = Context("correlation", "causation", "test")
+
+
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 15) -> None:
+    async with asyncio.timeout(seconds):
+        while not await condition():
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+def settings(stack_environment: dict[str, str]) -> Settings:
+    return settings_from(stack_environment)
+
+
+@asynccontextmanager
+async def relay(settings: Settings) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    async with bootstrap.relay(settings) as worker:
+        task = asyncio.create_task(worker.run(stop))
+        try:
+            yield
+        finally:
+            stop.set()
+            await task
+
+
+@asynccontextmanager
+async def projector(settings: Settings) -> AsyncIterator[None]:
+    async with bootstrap.projector(settings) as broker:
+        await broker.start()
+        try:
+            yield
+        finally:
+            await broker.stop()
+
+
+async def claim(api: Api, number: int = 1) -> str:
+    message = ClaimDevice(
+        account_id=ACCOUNT,
+        public_key=bytes([number]) * 32,
+        name=f"Lamp {number}",
+        kind=DeviceKind.ON_OFF_LIGHT,
+    )
+    (device_id, _), _ = await api.dispatcher.execute(
+        CONTEXT, lambda unit: ownership.claim_device(unit, message)
+    )
+    return device_id
+
+
+async def submit(api: Api, device_id: str, ttl: int = 60) -> int:
+    message = SubmitRemoteCommand(
+        account_id=ACCOUNT, client_id="test", device_id=device_id, command="OnOff.On", ttl=ttl
+    )
+    number, _ = await api.dispatcher.execute(
+        CONTEXT, lambda unit: remote_commands.submit(unit, message)
+    )
+    return number
+
+
+async def folded_command(api: Api, device_id: str, number: int) -> RemoteCommandRow:
+    row: RemoteCommandRow | None = None
+    for recorded in await api.store.read(f"lane-{device_id}", after=number - 1):
+        if read_model.key_of(recorded.event) == (device_id, number):
+            row = read_model.fold(row, recorded.event)
+    assert row is not None
+    return row
+
+
+async def test_events_reach_both_read_models_as_a_fold_of_the_store(settings: Settings) -> None:
+    async with bootstrap.api(settings) as api, relay(settings), projector(settings):
+        device_id = await claim(api)
+        numbers = [await submit(api, device_id) for _ in range(12)]
+
+        async def arrived() -> bool:
+            row = await api.commands.get(device_id, numbers[-1])
+            return row is not None and await api.devices.get(device_id) is not None
+
+        await until(arrived)
+        device = await api.devices.get(device_id)
+        assert isinstance(device, DeviceRow)
+        listed, cursor = await api.devices.list(ACCOUNT, limit=10, cursor=None)
+        assert (listed, cursor) == ([device], None)
+        rows = await api.commands.list(device_id, open_only=True, limit=20, before=None)
+        assert [row.number for row in rows] == numbers[::-1]
+        for row in rows:
+            expected = await folded_command(api, device_id, row.number)
+            assert row.model_dump() == {
+                **expected.model_dump(),
+                "stream_version": row.stream_version,
+            }
+
+
+async def test_a_relay_that_comes_late_publishes_what_was_stored_before(
+    settings: Settings,
+) -> None:
+    async with bootstrap.api(settings) as api, projector(settings):
+        device_id = await claim(api)
+        async with relay(settings):
+            await until(lambda: has_device(api, device_id))
+        number = await submit(api, device_id)
+        async with relay(settings):
+
+            async def arrived() -> bool:
+                return await api.commands.get(device_id, number) is not None
+
+            await until(arrived)
+
+
+async def has_device(api: Api, device_id: str) -> bool:
+    return await api.devices.get(device_id) is not None
+
+
+async def test_the_sweeper_expires_what_nobody_fetched(settings: Settings) -> None:
+    async with (
+        bootstrap.api(settings) as api,
+        relay(settings),
+        projector(settings),
+        bootstrap.sweeper(settings) as sweeper,
+    ):
+        device_id = await claim(api)
+        number = await submit(api, device_id, ttl=1)
+
+        async def expired() -> bool:
+            await sweeper.sweep_once()
+            row = await api.commands.get(device_id, number)
+            return row is not None and row.status == CommandStatus.EXPIRED
+
+        await until(expired)
+        assert await sweeper.sweep_once() == 0
+
+
+async def test_a_released_device_leaves_the_accounts_list(settings: Settings) -> None:
+    async with bootstrap.api(settings) as api, relay(settings), projector(settings):
+        device_id = await claim(api)
+        await until(lambda: has_device(api, device_id))
+        message = ReleaseDevice(account_id=ACCOUNT, device_id=device_id)
+        await api.dispatcher.execute(CONTEXT, lambda unit: ownership.release_device(unit, message))
+
+        async def gone() -> bool:
+            listed, _ = await api.devices.list(ACCOUNT, limit=10, cursor=None)
+            return not listed
+
+        await until(gone)
+        row = await api.devices.get(device_id)
+        assert row is not None
+        assert row.account_id is None
+
+
+async def test_lists_are_paged(settings: Settings) -> None:
+    async with bootstrap.api(settings) as api, relay(settings), projector(settings):
+        ids = sorted([await claim(api, number) for number in range(1, 6)])
+
+        async def all_there() -> bool:
+            listed, _ = await api.devices.list(ACCOUNT, limit=10, cursor=None)
+            return len(listed) == len(ids)
+
+        await until(all_there)
+        first, cursor = await api.devices.list(ACCOUNT, limit=3, cursor=None)
+        second, end = await api.devices.list(ACCOUNT, limit=3, cursor=cursor)
+        assert [row.device_id for row in first + second] == ids
+        assert end is None

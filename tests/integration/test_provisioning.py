@@ -1,0 +1,212 @@
+"""The stack under ``deploy/`` on the embedded AWS, by CloudFormation as in AWS."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from adapters.outbound.aws_stack import provision as provisioning
+from adapters.outbound.aws_stack.mends import mend
+from adapters.outbound.aws_stack.provision import Place, StackFailed, describe, provision
+from adapters.outbound.aws_stack.template import (
+    RESOURCES,
+    load_template,
+    resources_of,
+    variable_of,
+)
+from adapters.settings import Settings
+from tests.support.platform import Engines
+
+ALL = ["All"]
+
+
+@pytest.fixture
+def place(shared_engines: Engines) -> Place:
+    return shared_engines.engines.place
+
+
+def test_each_output_is_a_setting_and_each_named_resource_in_the_settings_is_an_output() -> None:
+    outputs = {variable_of(name) for name in load_template()["Outputs"]}
+    named = {
+        f"HOMECAST_{field}".upper()
+        for field in Settings.model_fields
+        if field.endswith(("_table", "_topic", "_queue"))
+    }
+    assert outputs == named
+
+
+def test_serverless_yml_deploys_every_resource_file() -> None:
+    root = RESOURCES.parent.parent
+    included = yaml.safe_load((root / "serverless.yml").read_text())["resources"]
+    files = {f"${{file({file.relative_to(root)})}}" for file in RESOURCES.glob("*.yml")}
+    assert set(included) == files
+
+
+def test_the_linter_of_cloudformation_finds_nothing(tmp_path: Path) -> None:
+    template = tmp_path / "template.json"
+    template.write_text(json.dumps(load_template()))
+    linter = str(Path(sys.executable).with_name("cfn-lint"))
+    command = [linter, "--regions", "eu-central-1", "--template", str(template)]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stdout) == (0, "")
+
+
+async def test_a_second_provisioning_changes_nothing_and_keeps_the_items(place: Place) -> None:
+    first = await provision(place, stack="twice", prefix="twice")
+    table = first["HOMECAST_DEVICES_EVENTS_TABLE"]
+    item = {"stream": {"S": "device-1"}, "version": {"N": "1"}}
+    async with place.client("dynamodb") as client:
+        await client.put_item(TableName=table, Item=item)
+    assert await provision(place, stack="twice", prefix="twice") == first
+    async with place.client("dynamodb") as client:
+        assert (await client.get_item(TableName=table, Key=item))["Item"] == item
+
+
+async def test_a_changed_template_updates_the_stack_in_place(place: Place) -> None:
+    before = await provision(place, stack="changed", prefix="changed")
+    changed = copy.deepcopy(load_template())
+    changed["Resources"]["DevicesQueue"]["Properties"]["VisibilityTimeout"] = 45
+    assert await provision(place, stack="changed", prefix="changed", template=changed) == before
+    attributes = await queue_attributes(place, before["HOMECAST_DEVICES_QUEUE"])
+    assert attributes["VisibilityTimeout"] == "45"
+    assert (await topic_attributes(place, before))["FifoTopic"] == "true"
+
+
+async def test_a_template_that_cannot_be_created_says_which_resource_and_why(place: Place) -> None:
+    broken = copy.deepcopy(load_template())
+    broken["Resources"]["DevicesQueue"]["Properties"]["QueueName"] = "not-fifo"
+    with pytest.raises(StackFailed, match=r"DevicesQueue: .*fifo"):
+        await provision(place, stack="broken", prefix="broken", template=broken)
+
+
+@pytest.mark.parametrize(
+    ("category", "reached", "spared"),
+    [
+        ("device", "HOMECAST_DEVICES_QUEUE", "HOMECAST_REMOTE_COMMANDS_QUEUE"),
+        ("lane", "HOMECAST_REMOTE_COMMANDS_QUEUE", "HOMECAST_DEVICES_QUEUE"),
+    ],
+)
+async def test_an_event_reaches_the_queue_of_its_category_raw_and_with_its_group(
+    place: Place, stack_environment: dict[str, str], category: str, reached: str, spared: str
+) -> None:
+    async with place.client("sns") as client:
+        await client.publish(
+            TopicArn=stack_environment["HOMECAST_DEVICES_TOPIC"],
+            Message='{"specversion":"1.0"}',
+            MessageGroupId=f"{category}-1",
+            MessageDeduplicationId=f"1:{category}-1:1",
+            MessageAttributes={"category": {"DataType": "String", "StringValue": category}},
+        )
+    (message,) = await receive(place, stack_environment[reached], wait=5)
+    assert message["Body"] == '{"specversion":"1.0"}'
+    assert message["Attributes"]["MessageGroupId"] == f"{category}-1"
+    assert await receive(place, stack_environment[spared], wait=0) == []
+
+
+async def test_every_queue_and_subscription_has_dead_letters_of_its_own(
+    place: Place, stack_environment: dict[str, str]
+) -> None:
+    queues = ("HOMECAST_DEVICES_QUEUE", "HOMECAST_REMOTE_COMMANDS_QUEUE")
+    of_queue: dict[str, str] = {}
+    for queue in queues:
+        attributes = await queue_attributes(place, stack_environment[queue])
+        redrive = json.loads(attributes["RedrivePolicy"])
+        assert redrive["maxReceiveCount"] == 10
+        assert attributes["DeduplicationScope"] == "messageGroup"
+        assert attributes["FifoThroughputLimit"] == "perMessageGroupId"
+        of_queue[attributes["QueueArn"]] = redrive["deadLetterTargetArn"]
+    assert len(set(of_queue.values())) == 2
+    async with place.client("sns") as client:
+        topic = stack_environment["HOMECAST_DEVICES_TOPIC"]
+        listed = await client.list_subscriptions_by_topic(TopicArn=topic)
+        for subscription in listed["Subscriptions"]:
+            arn = subscription["SubscriptionArn"]
+            answer = await client.get_subscription_attributes(SubscriptionArn=arn)
+            redrive = json.loads(answer["Attributes"]["RedrivePolicy"])
+            assert redrive["deadLetterTargetArn"] == of_queue.pop(subscription["Endpoint"])
+    assert of_queue == {}
+
+
+class TestMends:
+    """When one of the first two fails, the engine has learned it: drop the mend and the test."""
+
+    @pytest.fixture
+    async def unmended(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+        async def leave(*_: object) -> None: ...
+
+        monkeypatch.setattr(provisioning, "mend", leave)
+        return await provision(place, stack="unmended", prefix="unmended")
+
+    async def test_the_engine_still_creates_standard_topics(
+        self, place: Place, unmended: dict[str, str]
+    ) -> None:
+        found = await topic_attributes(place, unmended)
+        assert "FifoTopic" not in found
+        assert "FifoThroughputScope" not in found
+
+    async def test_the_engine_still_ignores_times_to_live(
+        self, place: Place, unmended: dict[str, str]
+    ) -> None:
+        assert await time_to_live(place, unmended["HOMECAST_VAULT_TABLE"]) == {
+            "TimeToLiveStatus": "DISABLED"
+        }
+
+    async def test_mending_gives_what_the_template_asks_for(
+        self, place: Place, stack_environment: dict[str, str]
+    ) -> None:
+        topic = await topic_attributes(place, stack_environment)
+        assert (topic["FifoTopic"], topic["FifoThroughputScope"]) == ("true", "MessageGroup")
+        for name, properties in resources_of(load_template(), "AWS::DynamoDB::Table").items():
+            wanted = properties.get("TimeToLiveSpecification", {}).get("AttributeName")
+            found = await time_to_live(place, stack_environment[variable_of(name)])
+            assert found.get("AttributeName") == wanted
+
+    async def test_mending_twice_is_harmless(
+        self, place: Place, stack_environment: dict[str, str]
+    ) -> None:
+        stack = stack_environment["HOMECAST_VAULT_TABLE"].removesuffix("-vault")
+        before = await topic_attributes(place, stack_environment)
+        await mend(place, stack, load_template())
+        assert await topic_attributes(place, stack_environment) == before
+
+
+async def test_a_stack_that_is_not_there_is_described_as_none(place: Place) -> None:
+    async with place.client("cloudformation") as client:
+        assert await describe(client, "no-such-stack") is None
+
+
+async def receive(place: Place, queue: str, *, wait: int) -> list[dict[str, Any]]:
+    async with place.client("sqs") as client:
+        answer = await client.receive_message(
+            QueueUrl=queue, WaitTimeSeconds=wait, MessageSystemAttributeNames=ALL
+        )
+    return list(answer.get("Messages", []))
+
+
+async def queue_attributes(place: Place, queue: str) -> Mapping[str, str]:
+    async with place.client("sqs") as client:
+        answer = await client.get_queue_attributes(QueueUrl=queue, AttributeNames=ALL)
+    found: Mapping[str, str] = answer["Attributes"]
+    return found
+
+
+async def topic_attributes(place: Place, environment: dict[str, str]) -> dict[str, str]:
+    async with place.client("sns") as client:
+        answer = await client.get_topic_attributes(TopicArn=environment["HOMECAST_DEVICES_TOPIC"])
+    found: dict[str, str] = answer["Attributes"]
+    return found
+
+
+async def time_to_live(place: Place, table: str) -> dict[str, str]:
+    async with place.client("dynamodb") as client:
+        answer = await client.describe_time_to_live(TableName=table)
+    found: dict[str, str] = answer["TimeToLiveDescription"]
+    return found

@@ -1,0 +1,353 @@
+"""The API on memory: one account's token, devices with keys, a feed, and knobs to break things."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import builtins
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from fastapi import FastAPI
+from joserfc import jwt
+from joserfc.jwk import OKPKey
+
+from adapters.inbound.http.app import create_app
+from adapters.inbound.http.proof import REGISTRY
+from adapters.outbound.dynamodb.codec import from_cloud_event, to_cloud_event
+from adapters.outbound.memory.store import MemoryEventStore, MemorySnapshotStore, MemoryVault
+from adapters.outbound.system.clock import Ulids
+from adapters.outbound.telemetry.tracing import NullTracer
+from adapters.settings import Settings
+from commands.accounts.tokens import SCOPES, issue_token
+from commands.devices import remote_commands
+from commands.kernel.dispatch import Decide, Dispatcher, R, Repository
+from commands.kernel.ports import Context, Recorded
+from domain.devices.remote_command import OPEN, CommandStatus
+from domain.kernel.errors import HintsUnavailable, StoreUnavailable
+from domain.kernel.event import category_of
+from domain.kernel.ids import device_id_of
+from projections.devices.devices import DEVICES, DeviceRow
+from projections.devices.ports import FeedReset
+from projections.devices.remote_commands import REMOTE_COMMANDS, RemoteCommandRow
+from projections.kernel.gate import Gate, Key, Row
+
+ACCOUNT = "01JDEMQ0000000000000000001"
+OTHER = "01JDEMQ0000000000000000002"
+START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+DEADLINE = 5.0
+FeedMessage = dict[str, Any] | FeedReset
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self.at = START
+
+    def now(self) -> datetime:
+        return self.at
+
+    def advance(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+
+class FaultyStore(MemoryEventStore):
+    """``away``: nothing answers; ``broken``: a defect."""
+
+    away = False
+    broken = False
+    reads = 0
+
+    async def read(
+        self, stream: str, *, after: int = 0, up_to: int | None = None
+    ) -> list[Recorded]:
+        self.reads += 1
+        if self.away:
+            raise StoreUnavailable("away")
+        if self.broken:
+            raise RuntimeError("a secret cause")
+        return await super().read(stream, after=after, up_to=up_to)
+
+
+class FakePresence:
+    def __init__(self) -> None:
+        self.here: set[str] = set()
+        self.away = False
+
+    async def online(self, device_ids: Sequence[str]) -> dict[str, bool]:
+        if self.away:
+            raise HintsUnavailable("away")
+        return {one: one in self.here for one in device_ids}
+
+
+class FakeFeed:
+    """``messages`` go to whoever watches; ``opened`` counts subscriptions."""
+
+    def __init__(self) -> None:
+        self.queues: dict[str, list[asyncio.Queue[FeedMessage | None]]] = {}
+        self.opened = 0
+
+    @asynccontextmanager
+    async def watch(self, account_id: str) -> AsyncIterator[AsyncIterator[FeedMessage]]:
+        queue: asyncio.Queue[FeedMessage | None] = asyncio.Queue()
+        self.queues.setdefault(account_id, []).append(queue)
+        self.opened += 1
+        try:
+            yield self._messages(queue)
+        finally:
+            self.queues[account_id].remove(queue)
+
+    async def _messages(
+        self, queue: asyncio.Queue[FeedMessage | None]
+    ) -> AsyncIterator[FeedMessage]:
+        while (message := await queue.get()) is not None:
+            yield message
+
+    def tell(self, account_id: str, message: FeedMessage | None) -> None:
+        for queue in self.queues.get(account_id, ()):
+            queue.put_nowait(message)
+
+
+class FakeCounters:
+    def __init__(self) -> None:
+        self.values: dict[str, int] = {}
+        self.calls = 0
+        self.away = False
+
+    async def add(self, key: str, amount: int, *, keep_seconds: int) -> int:
+        self.calls += 1
+        if self.away:
+            raise HintsUnavailable("away")
+        self.values[key] = self.values.get(key, 0) + amount
+        return self.values[key]
+
+
+class FakeLanes:
+    def __init__(self) -> None:
+        self.nudged: list[str] = []
+
+    async def nudge(self, device_ids: Sequence[str]) -> None:
+        self.nudged += device_ids
+
+
+class FakeRows:
+    """The gate's rows of one read model."""
+
+    def __init__(self) -> None:
+        self.rows: dict[Key, Any] = {}
+
+    async def get(self, key: Key) -> Any:
+        return self.rows.get(key)
+
+    async def put(self, row: Row, previous: Row | None) -> bool:
+        key = (row.device_id,) if isinstance(row, DeviceRow) else (row.device_id, row.number)  # type: ignore[attr-defined]
+        if self.rows.get(key) != previous:
+            return False
+        self.rows[key] = row
+        return True
+
+
+class FakeDevices(FakeRows):
+    async def get(self, key: Any) -> DeviceRow | None:
+        return self.rows.get(key if isinstance(key, tuple) else (key,))
+
+    async def list(
+        self, account_id: str, *, limit: int, cursor: str | None
+    ) -> tuple[builtins.list[DeviceRow], str | None]:
+        mine = sorted(
+            (row for row in self.rows.values() if row.account_id == account_id),
+            key=lambda row: str(row.device_id),
+        )
+        later = [row for row in mine if cursor is None or row.device_id > cursor]
+        return later[:limit], later[limit - 1].device_id if len(later) > limit else None
+
+
+class FakeCommands(FakeRows):
+    async def get(self, *key: Any) -> RemoteCommandRow | None:  # type: ignore[override]
+        return self.rows.get(key[0] if len(key) == 1 else key)
+
+    async def list(
+        self, device_id: str, *, open_only: bool, limit: int, before: int | None
+    ) -> builtins.list[RemoteCommandRow]:
+        rows = [
+            row
+            for row in self.rows.values()
+            if row.device_id == device_id
+            and (before is None or row.number < before)
+            and (not open_only or row.status in OPEN)
+        ]
+        return sorted(rows, key=lambda row: int(-row.number))[:limit]
+
+
+@dataclass
+class FakeTwin:
+    state: dict[str, dict[str, Any]]
+    reported_at: datetime
+
+
+@dataclass
+class FakeTwins:
+    held: dict[str, FakeTwin] = field(default_factory=dict)
+
+    async def get_many(self, device_ids: Sequence[str]) -> dict[str, FakeTwin]:
+        return {one: self.held[one] for one in device_ids if one in self.held}
+
+
+class World:
+    """A container, its app, and the hands of devices and gateway."""
+
+    def __init__(self, *, rate: int = 100_000) -> None:
+        self.settings = Settings(
+            rate_limit_per_minute=rate,
+            devices_events_table="a",
+            devices_snapshots_table="b",
+            vault_table="c",
+            devices_table="d",
+            remote_commands_table="e",
+            twins_table="f",
+        )
+        self.clock = FakeClock()
+        self.ids = Ulids()
+        self.vault = MemoryVault()
+        self.store = FaultyStore(self.vault)
+        self.repository = Repository(self.store, MemorySnapshotStore())
+        self.dispatcher = Dispatcher(
+            store=self.store,
+            repository=self.repository,
+            hints=self,
+            clock=self.clock,
+            ids=self.ids,
+        )
+        self.tracer = NullTracer()
+        self.presence = FakePresence()
+        self.feed = FakeFeed()
+        self.lanes = FakeLanes()
+        self.devices = FakeDevices()
+        self.commands = FakeCommands()
+        self.twins = FakeTwins()
+        self.counters = FakeCounters()
+        self.gates: tuple[Gate[DeviceRow], Gate[RemoteCommandRow]] = (
+            Gate(DEVICES, self.devices, self.store),
+            Gate(REMOTE_COMMANDS, self.commands, self.store),
+        )
+        self.projecting = True
+        self.hinting = True
+
+    @staticmethod
+    def decode(cloud_event: dict[str, Any]) -> Recorded:
+        return from_cloud_event(cloud_event)
+
+    async def committed(self, recorded: Sequence[Recorded], *, account_id: str | None) -> None:
+        """As hint path and projector together: at once, or not at all."""
+        devices = [
+            one for one in recorded if category_of(one.event.originator_id) == DEVICES.category
+        ]
+        lanes = [one for one in recorded if one not in devices]
+        if self.projecting:
+            await self.gates[0].apply(devices)
+            await self.gates[1].apply(lanes)
+        if self.hinting and account_id:
+            for one in recorded:
+                message = {"type": "event", "event": to_cloud_event(one)}
+                self.feed.tell(account_id, message)
+
+    @asynccontextmanager
+    async def app(self) -> AsyncIterator[FastAPI]:
+        app = create_app(self)
+        async with app.router.lifespan_context(app):
+            yield app
+
+    async def token(
+        self, account_id: str = ACCOUNT, scopes: Sequence[str] = SCOPES, **more: Any
+    ) -> str:
+        token, _ = await issue_token(
+            self.vault,
+            clock=self.clock,
+            ids=self.ids,
+            account_id=account_id,
+            scopes=scopes,
+            **more,
+        )
+        return token
+
+    async def _as_gateway(self, decide: Decide[R]) -> R:
+        context = Context("corr", "cause", "device:test")
+        result, _ = await self.dispatcher.execute(context, decide)
+        return result
+
+    async def send(self, device_id: str, number: int, session: str = "S1") -> None:
+        message = remote_commands.SendRemoteCommand(
+            device_id=device_id, number=number, session=session
+        )
+        await self._as_gateway(lambda unit: remote_commands.send(unit, message))
+
+    async def succeed(self, device_id: str, number: int, **result: Any) -> None:
+        message = remote_commands.ReportResult(
+            device_id=device_id, number=number, status=CommandStatus.SUCCEEDED, result=result
+        )
+        await self._as_gateway(lambda unit: remote_commands.report_result(unit, message))
+
+    async def carry_out(self, device_id: str, number: int) -> None:
+        await self.send(device_id, number)
+        await self.succeed(device_id, number)
+
+
+class DeviceKey:
+    """A device, as far as its key goes."""
+
+    def __init__(self) -> None:
+        self.private = Ed25519PrivateKey.generate()
+        self.public = self.private.public_key().public_bytes_raw()
+        self.id = device_id_of(self.public)
+
+    def proof(self, at: datetime = START, **changes: Any) -> str:
+        now = int(at.timestamp())
+        claims = {
+            "iss": self.id,
+            "aud": "homecast:claim",
+            "iat": now,
+            "exp": now + 300,
+            "jti": "1",
+            "pub": base64.urlsafe_b64encode(self.public).rstrip(b"=").decode(),
+            **changes,
+        }
+        key = OKPKey.import_key(self.private)
+        return jwt.encode({"alg": "EdDSA"}, claims, key, ["EdDSA"], registry=REGISTRY)
+
+
+class Client:
+    """Requests with one token."""
+
+    def __init__(self, app: FastAPI, token: str | None) -> None:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        self.http = httpx.AsyncClient(
+            transport=transport, base_url="http://homecast", headers=headers, timeout=None
+        )
+
+    async def claim(self, key: DeviceKey, **body: Any) -> httpx.Response:
+        content = {"name": "Lamp", "kind": "dimmable_light", "proof": key.proof(), **body}
+        return await self.http.post("/v1/devices", json=content)
+
+    async def submit(
+        self,
+        device_id: str,
+        command: str = "OnOff.On",
+        *,
+        key: str | None = None,
+        wait: int | None = None,
+        **body: Any,
+    ) -> httpx.Response:
+        return await self.http.post(
+            f"/v1/devices/{device_id}/commands",
+            json={"command": command, **body},
+            headers={"Idempotency-Key": key} if key else {},
+            params={"wait": wait} if wait is not None else {},
+        )
+
+    async def get(self, path: str, **params: Any) -> httpx.Response:
+        return await self.http.get(path, params=params)
