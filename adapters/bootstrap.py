@@ -11,6 +11,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
+
 from adapters.faststream_aws import SQSBroker
 from adapters.inbound.workers.projector import Projector, subscribe
 from adapters.inbound.workers.publisher import Publisher
@@ -55,11 +57,14 @@ from domain.kernel.recorded import Recorded
 from projections.devices import devices, remote_commands
 from projections.kernel.gate import Gate
 
+log = structlog.get_logger("homecast.process")
+
 
 def load(process: str) -> Settings:
     """Settings, with logging set up for the process of this name."""
     settings = load_settings()
     configure_logging(process, level=settings.log_level, form=settings.log_format)
+    log.info("started", region=settings.aws_region, generation=settings.store_generation)
     return settings
 
 

@@ -2,7 +2,9 @@
 
 Submit: read the lane's tail, put ``accepted``, tell Redis by one script. Gateway, on the hint: put
 ``sent`` (here the device has it), then put ``succeeded``, tell Redis. Caller, on the hint: done.
-HTTP, WebSocket and the device itself are not in it.
+HTTP, WebSocket and the device itself are not in it. The client is made as ours is, with the options
+that save it time. The events go the way of all events up to the topic, which no queue takes them
+from: so the work in the background is alike too.
 """
 
 from __future__ import annotations
@@ -16,10 +18,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from aiobotocore.config import AioConfig
-from aiobotocore.session import get_session
 from redis.asyncio import Redis
 
+from adapters.outbound.dynamodb.client import AwsConnection
 from adapters.settings import Settings
 
 if TYPE_CHECKING:
@@ -100,12 +101,7 @@ async def _listen(pubsub: Any, arrived: dict[str, asyncio.Event]) -> None:
 async def floor(settings: Settings) -> AsyncIterator[Floor]:
     async with AsyncExitStack() as stack:
         dynamodb = await stack.enter_async_context(
-            get_session().create_client(
-                "dynamodb",
-                region_name=settings.aws_region,
-                endpoint_url=settings.aws_endpoint_url,
-                config=AioConfig(),
-            )
+            AwsConnection(settings.aws_region, settings.aws_endpoint_url).dynamodb()
         )
         redis = Redis.from_url(settings.redis_url, protocol=2)
         stack.push_async_callback(redis.aclose)

@@ -79,9 +79,10 @@ class Stage:
 
     async def until_devices_projected(self, *, within: float = 60) -> None:
         async with asyncio.timeout(within):
-            for home in self.homes:
-                while not await self._has_device(home.device.device_id):
-                    await asyncio.sleep(POLL)
+            waiting = [home.device.device_id for home in self.homes]
+            while waiting:
+                waiting = [one for one in waiting if not await self._has_device(one)]
+                await asyncio.sleep(POLL)
 
     async def _has_device(self, device_id: str) -> bool:
         answer = await self.dynamodb.get_item(

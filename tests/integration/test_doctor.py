@@ -101,7 +101,7 @@ async def test_an_event_that_the_relay_has_not_read_is_its_lag(
         shard, sequence = await first_record(client, streams, events)
         checkpoint = {"shard": {"S": shard}, "sequence": {"S": sequence}}
         await client.put_item(TableName=stack_environment["HOMECAST_RELAY_TABLE"], Item=checkpoint)
-    assert "lags by" in (await examined(stack_environment))[f"relay of {events}"].detail
+    assert "checkpoint lags by" in (await examined(stack_environment))[f"relay of {events}"].detail
 
 
 def test_nothing_unread_is_no_lag() -> None:

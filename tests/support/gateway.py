@@ -78,6 +78,7 @@ class FaultyStore(MemoryEventStore):
     """``away``: nothing can be reached. ``loses_answers``: so many commits are stored unheard."""
 
     away = False
+    refused = 0
     loses_answers = 0
 
     async def read(
@@ -89,6 +90,7 @@ class FaultyStore(MemoryEventStore):
 
     async def commit(self, *args: Any, **kwargs: Any) -> list[Recorded]:
         if self.away:
+            self.refused += 1
             raise StoreUnavailable("no store now")
         recorded = await super().commit(*args, **kwargs)
         if self.loses_answers:

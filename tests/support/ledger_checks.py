@@ -30,11 +30,12 @@ Streams = Mapping[str, Sequence[Recorded]]
 
 @dataclass(frozen=True)
 class Answer:
-    """What a client was told: its key, and the command that it was given for it."""
+    """What a client was told: its key, the command that it was given for it, and how that stood."""
 
     key: str
     device_id: str
     number: int
+    status: str = CommandStatus.ACCEPTED
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,10 @@ def answers_are_kept(
             yield f"{place[0]}.{place[1]} was given for {keys} keys"
     for place in histories.keys() - promised.keys():
         yield f"{place[0]}.{place[1]} is in the store, and nobody was told of it"
+    for answer in answers:
+        history = histories.get((answer.device_id, answer.number))
+        if history and answer.status not in history.statuses():
+            yield f"{history.name} was told to be {answer.status}, and never was"
 
 
 def devices_obeyed(

@@ -172,6 +172,10 @@ PLANTED: dict[str, tuple[Plant, str]] = {
         lambda b: b.answers.append(Answer("three", STREAM_ID, GOOD)),
         "was given for 2 keys",
     ),
+    "an outcome that never was": (
+        lambda b: b.answers.append(Answer("one", STREAM_ID, GOOD, "REJECTED")),
+        "was told to be REJECTED, and never was",
+    ),
     "a gap in a stream": (lambda b: remove_event(b, RemoteCommandSent), "not contiguous"),
     "a command left open": (lambda b: b.events.pop(), "was left SENT"),
     "a step left out": (lambda b: change(b, RemoteCommandSucceeded, step=4), "steps are [1, 2, 4]"),

@@ -48,9 +48,10 @@ def show(findings: list[Finding]) -> None:
     console = Console(highlight=False)
     for finding in findings:
         console.print(MARKS[finding.verdict], end=" ")
-        console.print(f"{finding.subject}: {finding.detail}", markup=False)
+        line = f"{finding.subject}: {finding.detail}"
+        console.print(line, markup=False, soft_wrap=True)
         if finding.advice:
-            console.print(f"     → {finding.advice}", markup=False, style="dim")
+            console.print(f"     → {finding.advice}", markup=False, soft_wrap=True, style="dim")
 
 
 async def examine(settings: Settings, template: Template) -> list[Finding]:

@@ -26,10 +26,10 @@ class Steps:
         self.console.print(f"[green]✓[/] {what} [dim]{took}[/]")
 
     def warn(self, text: str) -> None:
-        self.console.print(f"! {text}", style="yellow", markup=False)
+        self.console.print(f"! {text}", style="yellow", markup=False, soft_wrap=True)
 
     def fail(self, text: str) -> None:
-        self.console.print(text, style="red", markup=False)
+        self.console.print(text, style="red", markup=False, soft_wrap=True)
 
     def plain(self, text: str = "") -> None:
         """As it is, in one piece: to be copied and pasted."""

@@ -30,8 +30,12 @@ class NotStarted(Exception):
 
 @dataclass
 class Child:
+    """``tier``: what was started together has the same. ``log_from``: bytes logged before it."""
+
     program: Program
     process: asyncio.subprocess.Process
+    tier: int
+    log_from: int
     wanted: bool = True
     watch: asyncio.Task[None] | None = None
 
@@ -58,14 +62,22 @@ class Supervisor:
 
     async def start(self, program: Program, *, within: float = 30.0) -> None:
         """Return when it is ready; raises ``NotStarted``, and then it does not run."""
-        child = Child(program, await self._launch(program))
+        await self._start(program, within, self._next_tier())
+
+    def _next_tier(self) -> int:
+        return 1 + max((child.tier for child in self._children.values()), default=0)
+
+    async def _start(self, program: Program, within: float, tier: int) -> None:
+        log = self.log(program.name)
+        log_from = log.stat().st_size if log.exists() else 0
+        child = Child(program, await self._launch(program), tier, log_from)
         self._children[program.name] = child
         try:
             async with asyncio.timeout(within):
                 await self._until_ready(child)
         except TimeoutError:
             await self.stop(program.name)
-            raise NotStarted(self._words(program, f"not ready within {within:.0f} s")) from None
+            raise NotStarted(self._words(child, f"not ready within {within:.0f} s")) from None
         except BaseException:
             await self.stop(program.name)
             raise
@@ -74,14 +86,16 @@ class Supervisor:
 
     async def start_together(self, programs: Iterable[Program], *, within: float = 60.0) -> None:
         """At the same time; when one is ``NotStarted``, those still starting are stopped too."""
-        starts = [asyncio.create_task(self.start(one, within=within)) for one in programs]
+        tier = self._next_tier()
+        starts = [asyncio.create_task(self._start(one, within, tier)) for one in programs]
         try:
-            await asyncio.gather(*starts)
-        except BaseException:
+            done, _ = await asyncio.wait(starts, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
             for start in starts:
                 start.cancel()
             await asyncio.gather(*starts, return_exceptions=True)
-            raise
+        for start in done:
+            start.result()
 
     async def stop(self, name: str) -> None:
         """SIGTERM, and SIGKILL after its grace."""
@@ -96,9 +110,11 @@ class Supervisor:
         PidFile(self._run / f"{name}.pid").remove()
 
     async def stop_all(self) -> None:
-        """Last started, first stopped."""
-        for name in reversed(list(self._children)):
-            await self.stop(name)
+        """Last started, first stopped; what was started together is stopped together."""
+        tiers = sorted({child.tier for child in self._children.values()}, reverse=True)
+        for tier in tiers:
+            names = [name for name, child in self._children.items() if child.tier == tier]
+            await asyncio.gather(*(self.stop(name) for name in names))
 
     async def kill(self, name: str) -> None:
         """SIGKILL and forget: for tests. ``restart`` brings it back."""
@@ -111,9 +127,12 @@ class Supervisor:
         await child.process.wait()
 
     async def restart(self, name: str, *, within: float = 30.0) -> None:
-        program = self._children[name].program
+        child = self._children[name]
         await self.stop(name)
-        await self.start(program, within=within)
+        await self._start(child.program, within, child.tier)
+
+    def running(self) -> list[str]:
+        return list(self._children)
 
     def pid(self, name: str) -> int:
         return self._children[name].process.pid
@@ -141,8 +160,7 @@ class Supervisor:
     async def _until_ready(self, child: Child) -> None:
         while not await child.program.ready():
             if child.process.returncode is not None:
-                ended = how(child.process.returncode)
-                raise NotStarted(self._words(child.program, ended))
+                raise NotStarted(self._words(child, how(child.process.returncode)))
             await asyncio.sleep(LOOK_EVERY)
 
     async def _watch(self, child: Child) -> None:
@@ -162,10 +180,11 @@ class Supervisor:
             child.process = await self._launch(child.program)
             self._say(f"{name} started again")
 
-    def _words(self, program: Program, what: str) -> str:
-        log = self.log(program.name)
-        tail = log.read_bytes()[-LOG_TAIL:].decode(errors="replace").strip()
-        return f"{program.name}: {what}. The end of {log}:\n{tail}"
+    def _words(self, child: Child, what: str) -> str:
+        """What happened, and the end of what it logged since it was started."""
+        log = self.log(child.program.name)
+        said = log.read_bytes()[child.log_from :][-LOG_TAIL:].decode(errors="replace").strip()
+        return f"{child.program.name} {what} ({log}):\n{said}"
 
 
 async def end(process: asyncio.subprocess.Process, grace: float) -> None:

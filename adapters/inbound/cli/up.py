@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -64,17 +64,30 @@ async def run(options: Options, steps: Steps) -> None:
     """Ctrl-C or SIGTERM cancels whatever is under way, and everything is stopped in order."""
     supervisor = Supervisor(options.directory, steps.warn)
     task = asyncio.create_task(live(options, steps, supervisor))
-    for kind in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(kind, task.cancel)
+
+    def stop() -> None:
+        on_signals(ignore)
+        task.cancel()
+
+    on_signals(stop)
     try:
         await task
     except asyncio.CancelledError:
         steps.plain()
     finally:
-        for kind in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(kind, lambda: None)
-        with steps.step("Stopped; the data is kept in .homecast/"):
-            await supervisor.stop_all()
+        on_signals(ignore)
+        if supervisor.running():
+            with steps.step("Stopped; the data is kept in .homecast/"):
+                await supervisor.stop_all()
+
+
+def on_signals(act: Callable[[], object]) -> None:
+    for kind in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(kind, act)
+
+
+def ignore() -> None:
+    """A second Ctrl-C: stopping is under way."""
 
 
 async def live(options: Options, steps: Steps, supervisor: Supervisor) -> None:

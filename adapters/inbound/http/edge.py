@@ -129,7 +129,10 @@ class Edge:
         try:
             async with asyncio.timeout(self._time_limit) as limit:
                 exchange.limit = limit
-                await self._app(exchange.scope, receive, exchange.send)
+                try:
+                    await self._app(exchange.scope, receive, exchange.send)
+                finally:
+                    exchange.limit = None
         except HomecastError as error:
             await self._fail(exchange, receive, error)
         except TimeoutError as error:

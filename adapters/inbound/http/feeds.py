@@ -86,7 +86,7 @@ class Watch:
             return raw
         try:
             return self._decode(raw["event"])
-        except ContractError:
+        except (ContractError, KeyError):
             return None  # an event of a newer release: the read models will tell
 
 

@@ -70,6 +70,8 @@ class Problem(BaseModel):
     retryable: bool
 
 
+OURS: Mapping[str, str] = {"status": "current_status"}
+"""Extras whose names RFC 9457 has given to something else."""
 DOCUMENTED: dict[int | str, dict[str, Any]] = {
     "default": {
         "description": "Problem details (RFC 9457); the codes are listed in docs/problems.md",
@@ -86,7 +88,7 @@ def title_of(code: str) -> str:
 def problem(error: HomecastError) -> Response:
     code = error.code
     content = {
-        **error.extra,
+        **{OURS.get(name, name): value for name, value in error.extra.items()},
         "type": f"/problems/{code}",
         "title": title_of(code),
         "status": STATUS.get(code, 500),

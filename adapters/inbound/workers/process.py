@@ -22,9 +22,8 @@ def run(name: str, main: Main) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        log.info("started", worker=name)
         await main(stop)
-        log.info("stopped", worker=name)
+        log.info("stopped", name=name)
 
     uvloop.run(body())
 

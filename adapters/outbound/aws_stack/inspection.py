@@ -16,6 +16,8 @@ from adapters.outbound.aws_stack.provision import Place
 from adapters.outbound.aws_stack.template import Template, resources_of, variable_of
 
 DEPLOY = "run `make up` here, or `npx osls deploy` for AWS: the stack differs from deploy/"
+START = "start the platform: `make up`"
+ACCESS = "check region, credentials and network"
 LAG_WARNING, LAG_FAILURE = 30.0, 3600.0
 """Seconds. An hour is the alarm; after 24 h the stream forgets, and the store has to be read."""
 PAGES = 5
@@ -42,7 +44,7 @@ class Inspection:
             async with self.place.client("dynamodb") as client:
                 await client.list_tables(Limit=1)
         except (ClientError, BotoCoreError) as error:
-            return fail("aws", f"{where}: {error}", "check the address, credentials and network")
+            return fail("aws", f"{where}: {error}", START if self.place.endpoint_url else ACCESS)
         return ok("aws", f"{where} answers")
 
     def of(self, kind: str) -> dict[str, Mapping[str, Any]]:
@@ -232,8 +234,8 @@ def lag(shards: int, since: datetime | None) -> Look:
     advice = "see that the relay runs; read its log"
     if seconds > LAG_WARNING:
         verdict = Verdict.FAIL if seconds > LAG_FAILURE else Verdict.WARN
-        return verdict, f"lags by {seconds:.0f} s", advice
-    return Verdict.OK, f"lags by {seconds:.0f} s", ""
+        return verdict, f"checkpoint lags by {seconds:.0f} s", advice
+    return Verdict.OK, f"checkpoint lags by {seconds:.0f} s", ""
 
 
 def last(name: str, separator: str = ":") -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT = 2.0
 READ_TIMEOUT = 10.0
 ATTEMPTS = 3
+USER_AGENT = "homecast"
 
 CONFLICTS = frozenset(
     {
@@ -69,7 +70,7 @@ def client_config(max_connections: int) -> AioConfig:
         tcp_keepalive=True,
         # A given user agent is sent as it is. Without one, botocore composes it anew from fifteen
         # cleaned parts for every request: a fifth of a call's processor time.
-        user_agent="homecast",
+        user_agent=USER_AGENT,
         # The requests are built here from typed values; the service checks them again.
         parameter_validation=False,
     )

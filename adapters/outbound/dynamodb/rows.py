@@ -9,9 +9,11 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar
 
+from botocore.config import Config
 from pynamodb.exceptions import PynamoDBException
 from pynamodb.models import Model
 
+from adapters.outbound.dynamodb.client import USER_AGENT
 from domain.kernel.errors import StoreUnavailable
 from projections.devices import devices, remote_commands
 from projections.devices.devices import DeviceItem, DeviceRow
@@ -38,6 +40,17 @@ def configure_models(
         model.Meta.region = region
         model.Meta.host = host
         model.Meta.max_pool_connections = THREADS
+        make_client(model)
+
+
+def make_client(model: type[Model]) -> None:
+    """Now and once: at the first use, every thread would make a client of its own, 0.3 s each.
+
+    It names itself as our other clients do, which saves composing the header for every request.
+    """
+    connection = model._get_connection().connection
+    connection.session.set_default_client_config(Config(user_agent=USER_AGENT))
+    assert connection.client
 
 
 class Threads:

@@ -12,15 +12,20 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from domain.kernel.errors import HintsUnavailable
 
 TIME_LIMIT = 0.2
 """Seconds that one call may take: what a lost Redis can cost a request."""
+PATIENT_LIMIT = 1.0
+"""The same where no request waits."""
 PAUSE = 0.5
 """Seconds without attempts after a failure."""
 PATIENCE = 3
-"""Time-outs in a row that count as a failure: one alone may be this process being busy."""
+"""Time-outs in a row that count as a failure."""
+BUSY = 0.02
+"""A time-out that is noticed so many seconds late says that this process is busy, no more."""
 IN_FLIGHT = 64
 
 T = TypeVar("T")
@@ -36,8 +41,8 @@ def connect(url: str) -> Redis:
         url,
         protocol=2,
         driver_info=None,
-        socket_connect_timeout=TIME_LIMIT,
-        socket_timeout=TIME_LIMIT,
+        socket_connect_timeout=PATIENT_LIMIT,
+        socket_timeout=PATIENT_LIMIT,
         max_connections=IN_FLIGHT + 16,
         retry=Retry(NoBackoff(), 0),
     )
@@ -64,17 +69,16 @@ class Link:
         self._timeouts = 0
         self._away = False
 
-    async def call(self, command: Callable[[], Awaitable[T]]) -> T:
+    async def call(self, command: Callable[[], Awaitable[T]], limit: float = TIME_LIMIT) -> T:
         async with self._slots:
             if self._now() < self._closed_until:
                 raise HintsUnavailable("Redis is away")
+            started = self._now()
             try:
-                async with asyncio.timeout(TIME_LIMIT):
+                async with asyncio.timeout(limit):
                     result = await command()
-            except TimeoutError as error:
-                self._timeouts += 1
-                if self._timeouts >= PATIENCE:
-                    self._failed("time limit")
+            except (TimeoutError, RedisTimeoutError) as error:
+                self._timed_out(late=self._now() - started - limit)
                 raise HintsUnavailable("Redis did not answer in time") from error
             except (RedisError, OSError) as error:
                 self._failed(type(error).__name__)
@@ -82,15 +86,27 @@ class Link:
             self._succeeded()
             return result
 
-    async def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+    async def run(
+        self,
+        script: Script,
+        keys: Sequence[str],
+        arguments: Sequence[Any],
+        limit: float = TIME_LIMIT,
+    ) -> Any:
         """One round trip, two when Redis does not know the script yet."""
-        return await self.call(lambda: self._evaluate(script, keys, arguments))
+        return await self.call(lambda: self._evaluate(script, keys, arguments), limit)
 
     async def _evaluate(self, script: Script, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
         try:
             return await self.client.evalsha(script.sha, len(keys), *keys, *arguments)
         except NoScriptError:
             return await self.client.eval(script.text, len(keys), *keys, *arguments)
+
+    def _timed_out(self, *, late: float) -> None:
+        if late < BUSY:
+            self._timeouts += 1
+        if self._timeouts >= PATIENCE:
+            self._failed("time limit")
 
     def _failed(self, reason: str) -> None:
         self._closed_until = self._now() + PAUSE

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import structlog
 
-from adapters.outbound.redis.link import Link, Script
+from adapters.outbound.redis.link import PATIENT_LIMIT, Link, Script
 from adapters.outbound.redis.names import (
     ALIVE_MS,
     GRACE_MS,
@@ -82,16 +82,17 @@ class RedisSessions:
 
     async def connected(self, device_id: str, session: str, account_id: str) -> None:
         arguments = [device_id, session, self._gateway_id, account_id]
-        await self._link.run(CONNECTED, [presence_key(device_id)], arguments)
+        await self._link.run(CONNECTED, [presence_key(device_id)], arguments, PATIENT_LIMIT)
 
     async def disconnected(self, device_id: str, session: str, account_id: str) -> None:
         keys = [presence_key(device_id)]
-        await self._link.run(DISCONNECTED, keys, [session, self._grace_ms])
+        await self._link.run(DISCONNECTED, keys, [session, self._grace_ms], PATIENT_LIMIT)
 
     async def alive(self) -> bool:
         """After a failed call the next one is False: its answer may be all that was lost."""
         sure, self._sure = self._sure, False
-        known = await self._link.run(ALIVE, [alive_key(self._gateway_id)], [ALIVE_MS])
+        keys = [alive_key(self._gateway_id)]
+        known = await self._link.run(ALIVE, keys, [ALIVE_MS], PATIENT_LIMIT)
         self._sure = True
         return bool(known) and sure
 

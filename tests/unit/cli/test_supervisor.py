@@ -99,6 +99,25 @@ async def test_a_child_that_does_not_get_ready_in_time_is_stopped(supervisor: Su
         supervisor.pid("slow")
 
 
+async def test_when_one_of_several_does_not_start_the_others_are_stopped(
+    supervisor: Supervisor,
+) -> None:
+    waiting = python("waiting", WAIT, ready=never)
+    with pytest.raises(NotStarted, match="hopeless ended with exit code 1"):
+        await supervisor.start_together([waiting, python("hopeless", "exit(1)", ready=never)])
+    assert supervisor.running() == []
+
+
+async def test_the_last_words_are_of_this_start_and_not_of_an_earlier_one(
+    supervisor: Supervisor,
+) -> None:
+    supervisor.log("worker").parent.mkdir()
+    supervisor.log("worker").write_text("of yesterday\n")
+    with pytest.raises(NotStarted, match="of today") as raised:
+        await supervisor.start(python("worker", "raise SystemExit('of today')", ready=never))
+    assert "of yesterday" not in str(raised.value)
+
+
 async def test_a_killed_child_comes_back_only_when_it_is_asked_for(
     supervisor: Supervisor, said: list[str]
 ) -> None:

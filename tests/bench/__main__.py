@@ -1,0 +1,90 @@
+"""``python -m tests.bench``: measure the platform on the embedded engines, on the loopback only.
+
+``--only cost|latency|cpu|gateway`` (may be repeated), ``--quick``, ``--json``; ``--write`` puts the
+tables into ``docs/benchmarks.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+import uvloop
+
+from adapters.outbound.embedded.ministack import CREDENTIALS
+from tests.bench import connections, cost, cpu, latency, report
+from tests.bench.sizes import FULL, QUICK, Sizes
+from tests.bench.stage import stage
+
+PARTS = ("cost", "latency", "cpu", "gateway")
+
+
+@dataclass
+class Results:
+    """By part; in the order in which they were measured."""
+
+    parts: dict[str, Any] = field(default_factory=dict)
+
+    def json(self) -> bytes:
+        plain = {name: asdict(result) for name, result in self.parts.items()}
+        return orjson.dumps(plain, option=orjson.OPT_INDENT_2)
+
+
+async def measure(directory: Path, wanted: Sequence[str], sizes: Sizes) -> Results:
+    """Platforms one after the other: each starts with empty tables."""
+    results = Results()
+    if "latency" in wanted or "cpu" in wanted:
+        say("latency and processor time …")
+        async with stage(directory / "direct") as one:
+            if "latency" in wanted:
+                results.parts["latency"] = await latency.measure(one, sizes)
+            if "cpu" in wanted:
+                results.parts["cpu"] = await cpu.measure(one, sizes)
+    if "cost" in wanted:
+        say("cost …")
+        results.parts["cost"] = await cost.measure(directory / "proxied", sizes)
+    if "gateway" in wanted:
+        say("idle connections …")
+        results.parts["gateway"] = await connections.measure(directory / "gateway", sizes)
+    return results
+
+
+def say(text: str) -> None:
+    load = os.getloadavg()[0]
+    print(f"{text} (load average {load:.1f})", file=sys.stderr, flush=True)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--only", choices=PARTS, action="append", help="may be repeated")
+    parser.add_argument("--quick", action="store_true", help="fewer samples, a minute and a half")
+    parser.add_argument("--json", action="store_true", help="plain numbers instead of tables")
+    parser.add_argument("--write", action="store_true", help="put the tables into the document")
+    return parser.parse_args()
+
+
+def main() -> None:
+    asked = arguments()
+    os.environ.update(CREDENTIALS)
+    with tempfile.TemporaryDirectory(prefix="homecast-bench-") as directory:
+        results = uvloop.run(
+            measure(Path(directory), asked.only or PARTS, QUICK if asked.quick else FULL)
+        )
+    tables = {name: "" for name, result in results.parts.items()}
+    if asked.json:
+        print(results.json().decode())
+    else:
+        print("\n\n".join(tables.values()))
+    if asked.write:
+        report.write(tables)
+
+
+if __name__ == "__main__":
+    main()

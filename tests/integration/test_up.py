@@ -1,0 +1,83 @@
+"""``homecast up`` as a person runs it: in a terminal, until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from adapters.inbound.cli.processes import command_of
+from adapters.settings import read_environment
+
+ROOT = Path(__file__).parents[2]
+UP = (sys.executable, "-m", "adapters.inbound.cli", "up", "--devices", "4")
+
+
+@pytest.fixture
+async def terminal(tmp_path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await start(tmp_path)
+    yield process
+    if process.returncode is None:
+        process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(process.wait(), 60)
+
+
+async def start(directory: Path) -> asyncio.subprocess.Process:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HOMECAST_")}
+    return await asyncio.create_subprocess_exec(
+        *UP,
+        cwd=directory,
+        env=kept | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+
+
+@pytest.mark.slow
+async def test_commands_flow_until_ctrl_c_and_the_same_home_is_there_the_next_time(
+    tmp_path: Path, terminal: asyncio.subprocess.Process
+) -> None:
+    said = await read_until(terminal, "SUCCEEDED in")
+    environment = read_environment(tmp_path / ".homecast" / "environment")
+    token = json.loads((tmp_path / ".homecast" / "demo.json").read_text())["token"]
+    assert f"{environment['HOMECAST_API_URL']}/#token={token}" in said
+    pids = running(tmp_path)
+    assert pids.keys() >= {"ministack", "redis", "api", "gateway", "relay", "projector", "devices"}
+
+    second = await start(tmp_path)
+    refused, _ = await asyncio.wait_for(second.communicate(), 60)
+    assert second.returncode == 1
+    assert f"running in this folder already (process {terminal.pid})" in refused.decode()
+
+    terminal.send_signal(signal.SIGINT)
+    assert await asyncio.wait_for(terminal.wait(), 60) == 0
+    assert {name: command_of(pid) for name, pid in pids.items()} == dict.fromkeys(pids)
+
+    again = await start(tmp_path)
+    said = await read_until(again, "SUCCEEDED in")
+    assert f"#token={token}" in said
+    assert "4 devices come online" in said
+    again.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(again.wait(), 60) == 0
+
+
+def running(directory: Path) -> dict[str, int]:
+    files = (directory / ".homecast" / "run").glob("*.pid")
+    return {file.stem: json.loads(file.read_text())["pid"] for file in files}
+
+
+async def read_until(process: asyncio.subprocess.Process, wanted: str) -> str:
+    assert process.stdout is not None
+    said = ""
+    async with asyncio.timeout(120):
+        while wanted not in said:
+            line = await process.stdout.readline()
+            assert line, said
+            said += line.decode()
+    return said

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from adapters.inbound.http.auth import PUBLIC, TRUSTED_FOR, require_guarded, scope_needed
+from commands.accounts import tokens
+from domain.kernel.errors import InvalidInput
+from tests.unit.http.test_devices import code_of
+from tests.unit.http.world import ACCOUNT, OTHER, START, Client, DeviceKey, World
+
+
+async def test_every_route_refuses_without_a_token_unless_it_is_listed(app: FastAPI) -> None:
+    nobody = Client(app, None).http
+    walked = 0
+    for route in app.routes:
+        path, methods = getattr(route, "path", ""), getattr(route, "methods", set())
+        if path in PUBLIC:
+            continue
+        assert isinstance(route, APIRoute)
+        for method in methods:
+            address = path.replace("{device_id}", "a" * 26).replace("{number}", "1")
+            response = await nobody.request(method, address)
+            assert response.status_code == 401, f"{method} {path}"
+            assert response.headers["www-authenticate"] == 'Bearer realm="homecast"'
+            assert code_of(response) == "unauthenticated"
+            walked += 1
+    assert walked == 11
+
+
+async def test_every_route_refuses_a_token_without_its_scope(world: World, app: FastAPI) -> None:
+    for route in app.routes:
+        if not isinstance(route, APIRoute) or route.path in PUBLIC:
+            continue
+        needed = scope_needed(route)
+        others = [scope for scope in tokens.SCOPES if scope != needed]
+        caller = Client(app, await world.token(scopes=others)).http
+        address = route.path.replace("{device_id}", "a" * 26).replace("{number}", "1")
+        for method in route.methods or ():
+            response = await caller.request(method, address)
+            assert (response.status_code, code_of(response)) == (403, "insufficient_scope")
+            challenge = response.headers["www-authenticate"]
+            assert challenge == (
+                f'Bearer realm="homecast", error="insufficient_scope", scope="{needed}"'
+            )
+
+
+async def test_an_open_route_keeps_the_api_from_starting(app: FastAPI) -> None:
+    async def open_to_all() -> None: ...
+
+    app.add_api_route("/v1/open", open_to_all)
+    with pytest.raises(RuntimeError, match="/v1/open"):
+        require_guarded(app)
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "Basic abc", "Bearer", "Bearer ", "hc_abc"],
+)
+async def test_what_is_no_bearer_token_is_no_authentication(app: FastAPI, header: str) -> None:
+    response = await Client(app, None).http.get("/v1/devices", headers={"Authorization": header})
+    assert (response.status_code, code_of(response)) == (401, "unauthenticated")
+
+
+@pytest.mark.parametrize("token", ["x", "hc_" + "a" * 43, "hc_" + "a" * 42, "hc_" + "ü" * 43])
+async def test_an_unknown_token_is_invalid(app: FastAPI, token: str) -> None:
+    header = {b"authorization": f"Bearer {token}".encode()}
+    response = await Client(app, None).http.get("/v1/devices", headers=header)
+    assert (response.status_code, code_of(response)) == (401, "invalid_token")
+    assert 'error="invalid_token"' in response.headers["www-authenticate"]
+
+
+async def test_a_token_in_the_address_is_not_looked_at(world: World, app: FastAPI) -> None:
+    token = await world.token()
+    response = await Client(app, None).http.get("/v1/devices", params={"access_token": token})
+    assert response.status_code == 401
+
+
+async def test_an_expired_token_is_refused_though_it_was_just_used(
+    world: World, app: FastAPI
+) -> None:
+    client = Client(app, await world.token(expires_at=START + timedelta(seconds=10)))
+    assert (await client.get("/v1/devices")).status_code == 200
+    world.clock.advance(10)
+    assert code_of(await client.get("/v1/devices")) == "invalid_token"
+
+
+async def test_a_revoked_token_works_no_longer_than_the_cache_trusts_it(
+    world: World, app: FastAPI, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert TRUSTED_FOR <= 30
+    assert (await client.get("/v1/devices")).status_code == 200
+    [grant] = await tokens.list_tokens(world.vault)
+    await tokens.revoke_token(world.vault, grant.token_id)
+    assert (await client.get("/v1/devices")).status_code == 200
+    held = app.state.parts.tokens._held
+    for key, (known, until) in held.items():
+        held[key] = (known, until - TRUSTED_FOR)
+    assert code_of(await client.get("/v1/devices")) == "invalid_token"
+    assert not held
+
+
+async def test_the_cache_of_tokens_is_bounded(world: World, app: FastAPI) -> None:
+    cache = app.state.parts.tokens
+    cache._size = 3
+    for _ in range(5):
+        await Client(app, await world.token()).get("/v1/devices")
+    assert len(cache._held) == 3
+
+
+async def test_no_token_is_stored_only_its_hash(world: World) -> None:
+    token = await world.token(label="phone")
+    [(key, value)] = await world.vault.list(tokens.PREFIX)
+    assert token not in key + str(value)
+    assert key == f"token#{tokens.hash_of(token)}"
+    grant = await tokens.verify(world.vault, token, now=START)
+    assert (grant.account_id, grant.label, grant.scopes) == (
+        ACCOUNT,
+        "phone",
+        frozenset(tokens.SCOPES),
+    )
+
+
+async def test_tokens_are_listed_by_account_and_revoked_by_id(world: World) -> None:
+    await world.token()
+    await world.token(OTHER)
+    assert len(await tokens.list_tokens(world.vault)) == 2
+    [mine] = await tokens.list_tokens(world.vault, account_id=ACCOUNT)
+    await tokens.revoke_token(world.vault, mine.token_id)
+    assert not await tokens.list_tokens(world.vault, account_id=ACCOUNT)
+    with pytest.raises(tokens.TokenNotFound):
+        await tokens.revoke_token(world.vault, mine.token_id)
+
+
+async def test_a_token_needs_an_account_known_scopes_and_a_future(world: World) -> None:
+    with pytest.raises(InvalidInput):
+        await world.token("somebody")
+    with pytest.raises(InvalidInput):
+        await world.token(scopes=["admin"])
+    with pytest.raises(InvalidInput):
+        await world.token(scopes=[])
+    with pytest.raises(InvalidInput):
+        await world.token(expires_at=START)
+
+
+async def test_reading_needs_no_writing(world: World, app: FastAPI, lamp: DeviceKey) -> None:
+    reader = Client(app, await world.token(scopes=["devices:read"]))
+    assert (await reader.get(f"/v1/devices/{lamp.id}/commands")).status_code == 200
+    assert code_of(await reader.submit(lamp.id)) == "insufficient_scope"
