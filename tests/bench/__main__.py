@@ -77,7 +77,7 @@ def main() -> None:
         results = uvloop.run(
             measure(Path(directory), asked.only or PARTS, QUICK if asked.quick else FULL)
         )
-    tables = {name: "" for name, result in results.parts.items()}
+    tables = {name: report.TABLES[name](result) for name, result in results.parts.items()}
     if asked.json:
         print(results.json().decode())
     else:

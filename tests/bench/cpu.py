@@ -26,7 +26,7 @@ class Load:
     calling: float
     seconds: float
     cpu: dict[str, float]
-    to_outcome: Spread | None = None
+    to_outcome: Spread
 
     def milliseconds_each(self, name: str) -> float:
         return 1000 * self.cpu[name] / self.lives

@@ -116,4 +116,4 @@ async def floor(settings: Settings) -> AsyncIterator[Floor]:
             listener.cancel()
             with suppress(asyncio.CancelledError):
                 await listener
-            await pubsub.aclose()
+            await pubsub.aclose()  # type: ignore[no-untyped-call]

@@ -42,7 +42,8 @@ async def main(url: str) -> None:
 
 
 async def line() -> str:
-    return (await asyncio.to_thread(sys.stdin.readline)).strip()
+    text: str = await asyncio.to_thread(sys.stdin.readline)
+    return text.strip()
 
 
 async def connect_all(url: str, tokens: list[str]) -> list[ClientConnection]:

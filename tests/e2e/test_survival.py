@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from adapters.settings import Settings
-from domain.devices.capabilities import DeviceKind
 from tests.support.aws_proxy import AwsProxy
-from tests.support.chaos import COMMANDS, App, Attack, with_restarts
+from tests.support.chaos import COMMANDS, App, Attack, Target, with_restarts
 from tests.support.faults import Faults
 from tests.support.household import Household, connected
 from tests.support.ledger import Audit, audit, read_books
@@ -23,6 +22,7 @@ from tests.support.waiting import eventually
 from tests.support.wayward import WaywardDevice
 
 DEVICES = 20
+AWAY, TARDY = 18, 17
 PER_SECOND, SECONDS = 5, 60
 SETTLES_WITHIN = 60.0
 """Longer than a message taken by a killed process stays hidden (30 s), and any time-out (20 s)."""
@@ -44,20 +44,22 @@ async def attacked_platform(directory: Path) -> AsyncIterator[tuple[Platform, Aw
             yield platform, proxy
 
 
-async def new_fleet(household: Household) -> list[tuple[WaywardDevice, DeviceKind]]:
-    """Every fourth of a kind; some are slow enough to be cut off between receipt and result."""
-    kinds = list(COMMANDS)
-    fleet = []
+async def new_fleet(household: Household) -> list[Target]:
+    """Five kinds of trouble: prompt ones, slow ones that are cut off between receipt and result,
+    one that is away for half of the time, and one whose results come after their time."""
+    kinds, targets = list(COMMANDS), []
     for index in range(DEVICES):
         kind = kinds[index % len(kinds)]
         slow = index % 5 == 0
-        latency, receipt_after = ((0.8, 1.5), 0.3) if slow else ((0.02, 0.15), 2.0)
+        latency = (0.8, 1.5) if slow else (9.0, 11.0) if index == TARDY else (0.02, 0.15)
         _, device = await household.new_device(
-            f"Device {index}", kind, latency=latency, receipt_after=receipt_after
+            f"Device {index}", kind, latency=latency, receipt_after=0.3 if slow else 2.0
         )
         device.drops_after_receipt = 3 if slow else 0
-        fleet.append((device, kind))
-    return fleet
+        device.away_for = 30 if index == AWAY else 0
+        ttl, execution_timeout = 5 if index == AWAY else 30, 5 if index == TARDY else 20
+        targets.append(Target(device, kind, ttl, execution_timeout))
+    return targets
 
 
 async def test_every_promise_holds_while_everything_is_killed_in_turn(
@@ -67,15 +69,16 @@ async def test_every_promise_holds_while_everything_is_killed_in_turn(
         attacked_platform(tmp_path) as (platform, proxy),
         await Household.found(platform.settings, platform.endpoint_url) as household,
     ):
-        fleet = await new_fleet(household)
-        devices = [device for device, _ in fleet]
-        app = App(household, [(device.device_id, kind) for device, kind in fleet])
+        targets = await new_fleet(household)
+        devices = [target.device for target in targets]
+        app = App(household, targets)
         attack = Attack(platform, proxy, devices)
         async with connected(*devices):
             async with asyncio.timeout(SECONDS + 30), asyncio.TaskGroup() as group:
                 group.create_task(app.run(per_second=PER_SECOND, seconds=SECONDS))
                 group.create_task(attack.run(plan(attack)))
             took = await settle(platform, app, devices)
+        await settle(platform, app, devices)  # after what came while they were disconnected
         found = await audited(platform, app, devices)
         dead = await waiting_in(platform, *dead_letters(platform.settings))
         with capsys.disabled():
@@ -83,6 +86,7 @@ async def test_every_promise_holds_while_everything_is_killed_in_turn(
         assert found.violations == []
         assert dead == 0
         assert_was_attacked(attack, proxy, devices)
+        assert_had_everything(found)
 
 
 def plan(attack: Attack) -> list[tuple[float, Any]]:
@@ -179,3 +183,10 @@ def assert_was_attacked(attack: Attack, proxy: AwsProxy, devices: list[WaywardDe
     assert proxy.done["redelivered"] > 100
     assert proxy.done["shuffled"] > 100
     assert all(device.drops_after_receipt < 3 for device in devices)
+
+
+def assert_had_everything(found: Audit) -> None:
+    assert found.final["SUCCEEDED"] > PER_SECOND * SECONDS / 2
+    for status in ("FAILED", "EXPIRED", "CANCELED", "SUPERSEDED"):
+        assert found.final[status] > 0, f"no command was {status}"
+    assert found.figures["late results"] > 0

@@ -8,6 +8,8 @@ import random
 import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx
@@ -37,16 +39,29 @@ COMMANDS: dict[DeviceKind, Callable[[random.Random], tuple[str, dict[str, Any]]]
 """Prompt ones, a slower one, and one with progress whose newer commands make older ones fail."""
 
 
-class App:
-    """Submits under keys of its own until it is answered; ``answers`` are what it was told."""
+@dataclass(frozen=True)
+class Target:
+    """A device to command, and what its commands are given beside their arguments."""
 
-    def __init__(self, household: Household, devices: Sequence[tuple[str, DeviceKind]]) -> None:
+    device: WaywardDevice
+    kind: DeviceKind
+    ttl: int = 30
+    execution_timeout: int = 20
+
+
+class App:
+    """Submits under keys of its own until it is answered; ``answers`` are what it was told.
+
+    Every fourth submit waits for the outcome, every seventh may be superseded, every ninth is
+    cancelled at once.
+    """
+
+    def __init__(self, household: Household, targets: Sequence[Target]) -> None:
         self._household = household
-        self._devices = devices
+        self._targets = targets
         self._dice = random.Random(11)
         self.answers: list[Answer] = []
         self.heard: Counter[str] = Counter()
-        self.unanswered = 0
 
     async def run(self, *, per_second: float, seconds: float) -> None:
         """Return when every command is answered."""
@@ -55,44 +70,52 @@ class App:
         async with asyncio.TaskGroup() as group:
             for index in range(int(per_second * seconds)):
                 await asyncio.sleep(max(0.0, start + index / per_second - loop.time()))
-                group.create_task(self._insist(index))
+                group.create_task(self._command(index))
 
-    async def _insist(self, index: int) -> None:
-        device_id, kind = self._devices[index % len(self._devices)]
-        command, args = COMMANDS[kind](self._dice)
-        key, wait = f"key-{index}", 5 if index % 4 == 0 else 0
-        more: dict[str, Any] = {"ttl": 30, "execution_timeout": 20}
-        if index % 7 == 0:
-            more["collapse_key"] = "c"
-        self.unanswered += 1
-        while (answer := await self._once(device_id, command, args, key, wait, more)) is None:
-            await asyncio.sleep(self._dice.uniform(0.1, 0.4))
-        self.unanswered -= 1
-        self.answers.append(answer)
+    async def _command(self, index: int) -> None:
+        target = self._targets[index % len(self._targets)]
+        command, args = COMMANDS[target.kind](self._dice)
+        more = {"ttl": target.ttl, "execution_timeout": target.execution_timeout}
+        submit = partial(
+            self._household.submit,
+            target.device.device_id,
+            command,
+            args,
+            wait=5 if index % 4 == 0 else 0,
+            headers={"Idempotency-Key": f"key-{index}"},
+            **(more | {"collapse_key": "c"} if index % 7 == 0 else more),
+        )
+        told = await self._insist(f"key-{index}", submit)
+        if told is not None and index % 9 == 0:
+            path = f"/v1/devices/{told.device_id}/commands/{told.number}/cancel"
+            await self._insist(f"key-{index}", lambda: self._household.api.post(path))
 
-    async def _once(
-        self,
-        device_id: str,
-        command: str,
-        args: dict[str, Any],
-        key: str,
-        wait: int,
-        more: dict[str, Any],
+    async def _insist(
+        self, key: str, ask: Callable[[], Awaitable[httpx.Response]]
     ) -> Answer | None:
-        headers = {"Idempotency-Key": key}
+        """What it was told, kept among the answers; None for a conflict."""
+        while True:
+            said = await self._once(ask)
+            if said is None:
+                await asyncio.sleep(self._dice.uniform(0.1, 0.4))
+                continue
+            if said.status_code == httpx.codes.CONFLICT:
+                return None
+            assert said.status_code in (200, 202), said.text
+            told = said.json()
+            answer = Answer(key, told["device_id"], told["number"], told["status"])
+            self.answers.append(answer)
+            return answer
+
+    async def _once(self, ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response | None:
+        """None: ask again."""
         try:
-            said = await self._household.submit(
-                device_id, command, args, wait=wait, headers=headers, **more
-            )
+            said = await ask()
         except httpx.TransportError:
             self.heard["no answer"] += 1
             return None
         self.heard[str(said.status_code)] += 1
-        if said.status_code in RETRIED:
-            return None
-        assert said.status_code in (200, 202), said.text
-        told = said.json()
-        return Answer(key, device_id, told["number"], told["status"])
+        return None if said.status_code in RETRIED else said
 
 
 class Attack:

@@ -96,7 +96,7 @@ class FakeHome:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def id_of(self, name: str) -> str:
-        return next(one["id"] for one in self.devices.values() if one["name"] == name)
+        return str(next(one["id"] for one in self.devices.values() if one["name"] == name))
 
     def tell(self, event: str, data: Any) -> None:
         for stream in self.streams:

@@ -121,6 +121,11 @@ async def _read_events(answer: httpx.Response, events: asyncio.Queue[tuple[str, 
             events.put_nowait((kind, json.loads(value)))
 
 
+async def _run(device: WaywardDevice) -> None:
+    await asyncio.sleep(device.away_for)
+    await device.run()
+
+
 async def _stopped(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -129,7 +134,7 @@ async def _stopped(task: asyncio.Task[None]) -> None:
 @asynccontextmanager
 async def connected(*devices: WaywardDevice) -> AsyncIterator[None]:
     """Their processes run; whether they are connected is for ``sessions`` to say."""
-    tasks = [asyncio.create_task(device.run()) for device in devices]
+    tasks = [asyncio.create_task(_run(device)) for device in devices]
     try:
         yield
     finally:

@@ -17,6 +17,7 @@ from adapters.outbound.dynamodb.client import AwsConnection
 from adapters.outbound.dynamodb.codec import from_item
 from adapters.outbound.dynamodb.streams import scan_items
 from adapters.settings import Settings
+from domain.devices.remote_command import CommandStatus
 from domain.kernel.recorded import Recorded
 from tests.support.ledger_checks import (
     Answer,
@@ -100,8 +101,13 @@ def _figures(
         "commands accepted": len(histories),
         "sent, all attempts": sum(len(history.attempts) for history in histories.values()),
         "executed by devices": sum(map(len, books.executed.values())),
+        "late results": sum(_was_late(history) for history in histories.values()),
         "rows compared": len(books.command_items) + len(books.device_items),
     }
+
+
+def _was_late(history: History) -> bool:
+    return CommandStatus.TIMED_OUT in history.statuses()[:-1]
 
 
 async def read_books(settings: Settings, endpoint_url: str) -> Books:

@@ -19,11 +19,13 @@ class WaywardDevice(DeviceClient):
     """``received``: every command message as it came, repeats included.
 
     ``drops_after_receipt``: break the connection right after so many receipts were sent.
+    ``away_for``: seconds until it connects for the first time.
     """
 
     received: list[dict[str, Any]]
     drops_after_receipt: int = 0
     dropped: int = 0
+    away_for: float = 0.0
 
     async def _take(self, command: dict[str, Any]) -> None:
         self.received.append(command)

@@ -80,7 +80,14 @@ def state_words(state: Mapping[str, Mapping[str, Any]]) -> str:
     return plain(", ".join(word for word in words if word)) or "–"
 
 
-def presence(online: bool | None) -> Text:
+def kind_words(device: Json) -> str:
+    return plain(str(device["kind"]).replace("_", " "))
+
+
+def presence(device: Json) -> Text:
+    online = device.get("online")
+    if device.get("status") == "LOST":
+        return Text("lost", "yellow")
     if online is None:
         return Text("unknown", "dim")
     return Text("online", "green") if online else Text("offline", "red")
@@ -139,17 +146,21 @@ class Output:
             self.note(error.hint)
 
     def devices(self, devices: Iterable[Json]) -> None:
-        table = Table(box=None, pad_edge=False, header_style="dim")
-        for column in ("Name", "Kind", "", "State", "Commands", "Id"):
-            table.add_column(column, overflow="fold", no_wrap=column in ("", "Id"))
-        for one in devices:
-            commands = ", ".join(command["name"].split(".")[-1] for command in one["commands"])
-            kind, seen = str(one["kind"]).replace("_", " "), presence(one["online"])
-            if one.get("status") == "LOST":
-                seen = Text("lost", "yellow")
-            name, state = Text(plain(one["name"]), "bold"), state_words(one["state"])
-            table.add_row(name, plain(kind), seen, state, plain(commands) or "–", plain(one["id"]))
-        self.out.print(table if table.row_count else "No devices.")
+        """Two lines a device; the second tells what to write in ``homecast send``."""
+        rows = [
+            (Text(plain(one["name"]), "bold"), kind_words(one), presence(one), one)
+            for one in devices
+        ]
+        name_width = max((len(row[0]) for row in rows), default=0)
+        kind_width = max((len(row[1]) for row in rows), default=0)
+        for name, kind, seen, one in rows:
+            name.pad_right(name_width - len(name))
+            seen.pad_right(7 - len(seen))
+            self.line(name, "", kind.ljust(kind_width), "", seen, "", state_words(one["state"]))
+            names = ", ".join(command["name"] for command in one["commands"])
+            self.line(Text(plain(f"  {one['id']}  {names or 'no commands'}"), "dim"))
+        if not rows:
+            self.line("No devices.")
 
     def commands(self, commands: Iterable[Json]) -> None:
         table = Table(box=None, pad_edge=False, header_style="dim")
@@ -165,11 +176,11 @@ class Output:
         self.out.print(table if table.row_count else "No commands.")
 
     def tokens(self, rows: Iterable[Json]) -> None:
-        table = Table("Id", "Account", "Label", "Scopes", "Expires", box=None, pad_edge=False)
         for one in rows:
-            scopes, expires = " ".join(one["scopes"]), str(one["expires_at"] or "never")[:16]
-            table.add_row(one["token_id"], one["account_id"], plain(one["label"]), scopes, expires)
-        self.out.print(table if table.row_count else "No tokens.")
+            until = f"until {one['expires_at'][:16]}" if one["expires_at"] else "until revoked"
+            self.line(Text(one["token_id"], "bold"), "", plain(one["label"]) or "–", "", until)
+            about = f"  account {one['account_id']}, {' '.join(one['scopes'])}"
+            self.line(Text(plain(about), "dim"))
 
     def steps(self, command: Json, *, after: int = 0) -> None:
         """The steps beyond this one, a line each."""
@@ -188,7 +199,11 @@ class Output:
 
 
 def extras(step: Json) -> str:
-    named = {k: v for k, v in step.items() if k not in ("step", "status", "at") and v is not None}
+    """What explains a step; sessions and first attempts are of no interest to people."""
+    left_out = ("step", "status", "at", "session", "result")
+    named = {name: value for name, value in step.items() if name not in left_out and value}
+    if named.get("attempt") == 1:
+        del named["attempt"]
     return plain(arguments(named))
 
 
@@ -226,7 +241,7 @@ def live_line(output: Output, kind: str, data: Json, names: dict[str, str]) -> N
             about = f"{data.get('command', '')} #{data.get('number')}"
             output.line(at, name, plain(about), status_text(data["status"]), explanation(data))
         case "presence":
-            output.line(now, name, presence(data.get("online")))
+            output.line(now, name, presence(data))
         case "twin":
             output.line(now, name, state_words(data.get("state", {})))
         case "progress":

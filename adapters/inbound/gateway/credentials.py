@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwa import EdDSAAlgorithm
 from joserfc.jwk import OKPKey
@@ -79,10 +79,9 @@ class Credentials:
 def claimed_device(token: str) -> str:
     """The issuer, before anything is verified: it only says whose key to take."""
     try:
-        payload = orjson.loads(
-            jws.extract_compact(token.encode(), registry=REGISTRY).payload or b""
-        )
-    except (JoseError, ValueError) as error:
+        _, body, _ = token.split(".")
+        payload = orjson.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    except ValueError as error:
         raise CredentialRefused("not a JWT") from error
     issuer = payload.get("iss") if isinstance(payload, dict) else None
     if not isinstance(issuer, str) or not DEVICE_ID.fullmatch(issuer):

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Header, Response
 
-from adapters.inbound.dashboard import mount
-from adapters.inbound.http import commands, devices, health, problems
+from adapters.inbound import dashboard
+from adapters.inbound.http import commands, devices, docs_page, health, problems
 from adapters.inbound.http.auth import Guard, require_guarded
 from adapters.inbound.http.bodies import Bodies
 from adapters.inbound.http.container import Container
@@ -45,15 +45,16 @@ def create_app(container: Container) -> FastAPI:
         title="Homecast",
         version="1",
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
         redirect_slashes=False,
     )
     app.state.parts = parts
     app.state.readiness = Readiness(container)
     for router in (devices.router, commands.router, live, health.router):
         app.router.routes += router.routes  # flat: found faster, and walked by require_guarded
-    mount(app)
+    dashboard.mount(app)
+    docs_page.mount(app)
     problems.install(app)
     app.add_middleware(Bodies)
     app.add_middleware(Guard, tokens=parts.tokens, limits=parts.limits)

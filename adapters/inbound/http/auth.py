@@ -20,7 +20,7 @@ from commands.kernel.ports import Clock, Context, Tracer, Vault
 REMEMBERED = 10_000
 TRUSTED_FOR = 30.0
 """Seconds: the longest that a revoked token goes on working in a process that had seen it."""
-PUBLIC = frozenset({"/", "/assets/{digest}/{name}", "/docs", "/openapi.json",
+PUBLIC = frozenset({"/", "/assets/{digest}/{name}", "/docs", "/docs/{name}", "/openapi.json",
                     "/health/live", "/health/ready"})  # fmt: skip
 """Routes that need no token. Every other one lies below ``/v1`` and names a scope."""
 

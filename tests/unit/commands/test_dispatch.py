@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -54,7 +55,7 @@ async def test_endless_conflicts_end_as_busy() -> None:
     await rival.claim()
     store = InterleavingStore(rival.memory)
     side = rival.beside(store)
-    store.rivals = [lambda n=n: rival.rename(f"theirs {n}") for n in range(ATTEMPTS + 5)]
+    store.rivals = [partial(rival.rename, f"theirs {n}") for n in range(ATTEMPTS + 5)]
     with pytest.raises(Busy) as busy:
         await side.rename("mine")
     assert busy.value.retryable
@@ -69,7 +70,7 @@ async def test_one_conflict_less_than_the_bound_succeeds() -> None:
     await rival.claim()
     store = InterleavingStore(rival.memory)
     side = rival.beside(store)
-    store.rivals = [lambda n=n: rival.rename(f"theirs {n}") for n in range(ATTEMPTS - 1)]
+    store.rivals = [partial(rival.rename, f"theirs {n}") for n in range(ATTEMPTS - 1)]
     await side.rename("mine")
     assert (await side.device()).name == "mine"
 

@@ -27,7 +27,7 @@ async def test_a_claimed_device_is_answered_with_its_place_and_its_tag(client: C
     assert response.headers["location"] == f"/v1/devices/{key.id}"
     assert response.headers["etag"] == '"1"'
     assert (device["id"], device["name"], device["status"]) == (key.id, "Küche", "CLAIMED")
-    assert [one["name"] for one in device["commands"]][0] == "OnOff.On"
+    assert device["commands"][0]["name"] == "OnOff.On"
     DeviceView.model_validate(device)
 
 

@@ -168,7 +168,7 @@ async def test_a_defect_is_a_problem_without_its_cause_and_is_logged(
 ) -> None:
     world.store.broken = True
     with capture_logs() as lines:
-        response = await client.get(f"/v1/devices/{lamp.id}", **{})
+        response = await client.get(f"/v1/devices/{lamp.id}")
     content = response.json()
     assert (response.status_code, content["code"]) == (500, "internal_error")
     assert "secret" not in response.text

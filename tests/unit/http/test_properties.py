@@ -49,6 +49,16 @@ def as_json(content: Any) -> bytes:
     return json.dumps(content).encode()
 
 
+def sendable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
+def is_no_number(text: str) -> bool:
+    """A number would be a wait."""
+    return not text.strip().isdigit()
+
+
+names = st.sampled_from(["wait", "limit", "cursor", "status"])
 bodies = st.binary(max_size=200) | values.map(as_json) | submits.map(as_json) | claims.map(as_json)
 
 
@@ -58,9 +68,8 @@ bodies = st.binary(max_size=200) | values.map(as_json) | submits.map(as_json) | 
     path=paths,
     body=bodies,
     extra=headers,
-    query=st.dictionaries(st.sampled_from(["wait", "limit", "cursor", "status"]), texts.filter(lambda text: not text.strip().isdigit()).map(
-        lambda text: text.encode("utf-8", "replace").decode()), max_size=2),
-)  # fmt: skip
+    query=st.dictionaries(names, texts.map(sendable).filter(is_no_number), max_size=2),
+)
 def test_no_request_makes_the_platform_fail(
     method: str, path: str, body: bytes, extra: dict[str, bytes], query: dict[str, str]
 ) -> None:

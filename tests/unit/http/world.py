@@ -167,7 +167,7 @@ class FakeDevices(FakeRows):
 
 
 class FakeCommands(FakeRows):
-    async def get(self, *key: Any) -> RemoteCommandRow | None:  # type: ignore[override]
+    async def get(self, *key: Any) -> RemoteCommandRow | None:
         return self.rows.get(key[0] if len(key) == 1 else key)
 
     async def list(

@@ -26,7 +26,7 @@ class Visit {
       confirm,
     });
     const nameOf = (id) => this.home.devices.get(id)?.name ?? "Released device";
-    this.drawActivity = timeline(byId("activity"), nameOf);
+    this.drawActivity = timeline(byId("activity"), (command) => this.cancel(command), nameOf);
     this.stream = new LiveStream({
       open: (...position) => this.api.live(...position),
       onEvent: (type, data) => this.home.take(type, data),

@@ -26,16 +26,15 @@ function steps(command) {
 }
 
 function stepWords(step, command) {
-  if (step.status === "IN_PROGRESS" && Number.isFinite(command.percent)) {
-    return `${STATUS.IN_PROGRESS} ${command.percent} %`;
-  }
+  const working = step.status === "IN_PROGRESS" && command.status === "IN_PROGRESS";
+  if (working && Number.isFinite(command.percent)) return `${command.percent} %`;
   return STATUS[step.status] ?? step.status;
 }
 
 /** The latest command of a device: `{ node, update(command, online) }`. */
 export function wayView(cancel) {
   const title = el("span", { class: "what" });
-  const button = el("button", { type: "button", class: "plain cancel", onclick: () => cancel(shown) }, "Cancel");
+  const button = cancelButton(() => cancel(shown));
   const list = el("ol", { class: "steps" });
   const why = el("p", { class: "why" });
   const node = el("section", { class: "way", "aria-label": "Latest command" },
@@ -46,8 +45,7 @@ export function wayView(cancel) {
     node.hidden = !command;
     if (!command) return;
     say(title, commandWords(command));
-    button.hidden = command.status !== "ACCEPTED";
-    mark(button, "aria-label", `Cancel: ${commandWords(command)}`);
+    offerCancel(button, command);
     drawSteps(list, steps(command), command);
     const reason = explanation(command, online);
     say(why, reason);
@@ -74,13 +72,13 @@ function drawSteps(list, drawn, command) {
 }
 
 /** A list of commands, newest first: `update(commands)`; `nameOf` names the device, if wanted. */
-export function timeline(list, nameOf = null) {
+export function timeline(list, cancel, nameOf = null) {
   const rows = new Map();
   return (commands) => {
     const wanted = new Set(commands.map((command) => command.id));
     for (const id of rows.keys()) if (!wanted.has(id)) rows.delete(id);
     arrange(list, commands.map((command) => {
-      if (!rows.has(command.id)) rows.set(command.id, row(nameOf));
+      if (!rows.has(command.id)) rows.set(command.id, row(cancel, nameOf));
       const { node, update } = rows.get(command.id);
       update(command);
       return node;
@@ -88,23 +86,36 @@ export function timeline(list, nameOf = null) {
   };
 }
 
-function row(nameOf) {
+function row(cancel, nameOf) {
+  let shown = null;
   const time = el("time", {});
   const what = el("span", { class: "what" });
   const outcome = el("span", { class: "outcome" });
   const why = el("p", { class: "why" });
-  const node = el("li", {}, time, what, outcome, why);
+  const button = cancelButton(() => cancel(shown));
+  const node = el("li", {}, what, time, outcome, button, why);
   const update = (command) => {
+    shown = command;
+    const words = commandWords(command);
     say(time, clock(command.accepted_at));
     mark(time, "datetime", command.accepted_at);
-    say(what, nameOf ? `${nameOf(command.device_id)}: ${commandWords(command)}` : commandWords(command));
+    say(what, nameOf ? `${nameOf(command.device_id)}: ${words}` : words);
     say(outcome, outcomeWords(command));
     mark(outcome, "data-tone", tone(command.status));
+    offerCancel(button, command);
     const reason = isOpen(command) ? "" : explanation(command);
     say(why, reason);
     why.hidden = !reason;
   };
   return { node, update };
+}
+
+const cancelButton = (onclick) =>
+  el("button", { type: "button", class: "plain cancel", onclick }, "Cancel");
+
+function offerCancel(button, command) {
+  button.hidden = command.status !== "ACCEPTED";
+  mark(button, "aria-label", `Cancel: ${commandWords(command)}`);
 }
 
 function outcomeWords(command) {

@@ -77,9 +77,8 @@ function deviceCard(first, home, actions) {
   const old = el("p", { class: "hint old" });
   const parts = controlsFor(portOf(device, home, actions));
   const way = wayView(actions.cancel);
-  const past = history();
+  const past = history(actions.cancel);
   const controls = el("div", { class: "controls" }, ...parts.map((part) => part.node));
-  controls.hidden = parts.length === 0;
   const node = el("article", { class: "card", "aria-labelledby": `name-${id}`, "data-device": id },
     head.node, state, old, controls, way.node, past.node);
   const update = () => {
@@ -87,6 +86,7 @@ function deviceCard(first, home, actions) {
     if (!now) return;
     const commands = home.commandsOf(id);
     head.update(now);
+    controls.hidden = parts.length === 0 || now.status === "LOST";
     drawState(state, old, now);
     for (const part of parts) part.update();
     way.update(commands[0], now.online);
@@ -130,11 +130,11 @@ function drawState(state, old, device) {
   if (stale) say(old, `Last reported ${clock(device.reported_at)}`);
 }
 
-function history() {
+function history(cancel) {
   const list = el("ol", { class: "timeline" });
   const words = el("summary", {});
   const node = el("details", { class: "history" }, words, list);
-  const draw = timeline(list);
+  const draw = timeline(list, cancel);
   const update = (commands) => {
     node.hidden = commands.length === 0;
     say(words, commands.length === 1 ? "1 earlier command" : `${commands.length} earlier commands`);

@@ -40,10 +40,13 @@ export class Home {
   }
 
   #snapshot({ devices = [], commands = [] }) {
-    const sending = [...this.commands.values()].filter((command) => command.status === "SENDING");
+    const before = this.commands;
+    const sending = [...before.values()].filter((command) => command.status === "SENDING");
     this.devices = new Map(devices.map((device) => [device.id, { ...device, state: device.state ?? {} }]));
     this.commands = new Map(sending.map((command) => [command.id, command]));
-    for (const command of commands) this.#mergeCommand(command);
+    for (const command of commands) {
+      this.#mergeCommand({ ...command, own: before.get(command.id)?.own });
+    }
     this.complete = true;
     this.#tell({});
   }
@@ -54,7 +57,7 @@ export class Home {
     if (data.status === "RELEASED") {
       this.devices.delete(id);
       this.#tell({});
-    } else if (known || data.name) {
+    } else if (known || data.kind) {
       const state = { ...known?.state, ...data.state };
       this.devices.set(id, { ...known, ...data, id, state });
       this.#tell(known ? { deviceId: id } : {});

@@ -1,0 +1,111 @@
+"""The cost of a life as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from tests.bench.cost import Cost, Counts
+from tests.bench.markdown import aim, table
+from tests.bench.prices import MILLION, PRICES, Usage
+
+WRITE_UNITS_AIM = 9.0
+DOLLARS_AIM = 8.0
+
+
+def cost_tables(cost: Cost) -> str:
+    steady, load = cost.steady, cost.saturated
+    head = ["per life", f"{cost.steady_rate:g}/s", "saturated"]
+    lives = ["lives counted", str(steady.lives), str(load.lives)]
+    money = [
+        "**USD per million lives**",
+        f"**{steady.dollars_per_million():.2f}**",
+        f"**{load.dollars_per_million():.2f}**",
+    ]
+    tables = [
+        table(head, [lives, *call_rows(steady, load)]),
+        table(head, [*unit_rows(steady, load), *priced_rows(steady, load), money]),
+        apart(cost),
+        aims_of_cost(load),
+    ]
+    return "\n\n".join(tables)
+
+
+def call_rows(*columns: Counts) -> list[list[str]]:
+    return per_life(columns, lambda one: one.calls)
+
+
+def unit_rows(*columns: Counts) -> list[list[str]]:
+    written = per_life(columns, lambda one: without(one.write_units, "twins"), "write units: ")
+    read = per_life(columns, lambda one: without(one.read_units, "/open"), "read units: ")
+    total = [f"{one.each(one.usage.write_units):.2f}" for one in columns]
+    reads = [f"{one.each(one.usage.read_units):.2f}" for one in columns]
+    return [
+        *written,
+        ["**write units**", *(f"**{one}**" for one in total)],
+        *read,
+        ["**read units**", *(f"**{one}**" for one in reads)],
+    ]
+
+
+def without(units: Mapping[str, float], part: str) -> dict[str, float]:
+    return {name: amount for name, amount in units.items() if part not in name}
+
+
+def per_life(
+    columns: Sequence[Counts],
+    amounts: Callable[[Counts], Mapping[str, float]],
+    prefix: str = "",
+) -> list[list[str]]:
+    names = dict.fromkeys(name for one in columns for name in sorted(amounts(one)))
+    return [
+        [f"{prefix}{name}", *(f"{one.each(amounts(one).get(name, 0)):.2f}" for one in columns)]
+        for name in names
+        if any(amounts(one).get(name) for one in columns)
+    ]
+
+
+def priced_rows(*columns: Counts) -> list[list[str]]:
+    """USD per million lives, by what is billed."""
+    parts: dict[str, Callable[[Usage], float]] = {
+        "DynamoDB writes": lambda u: Usage(write_units=u.write_units).dollars(),
+        "DynamoDB reads": lambda u: Usage(read_units=u.read_units).dollars(),
+        "DynamoDB stream reads": lambda u: Usage(stream_reads=u.stream_reads).dollars(),
+        "SNS": lambda u: Usage(published=u.published, published_bytes=u.published_bytes).dollars(),
+        "SQS": lambda u: Usage(sqs_requests=u.sqs_requests).dollars(),
+    }
+    return [
+        [f"USD: {name}", *(f"{one.each(price(one.usage)) * MILLION:.2f}" for one in columns)]
+        for name, price in parts.items()
+    ]
+
+
+def apart(cost: Cost) -> str:
+    idle, reports = cost.idle, cost.with_reports
+    twins = reports.write_units.get("twins", 0)
+    rows = [
+        [f"{call}, a second", f"{count / idle.seconds:.1f}"] for call, count in idle.rhythm.items()
+    ]
+    swept = idle.read_units.get("remote commands/open", 0) / idle.seconds
+    return table(
+        ["apart: with or without commands, and reported state", "amount"],
+        [
+            *rows,
+            ["read units of the sweeper, a second", f"{swept:.1f}"],
+            ["twin write units per life whose result brings state", f"{reports.each(twins):.2f}"],
+            [
+                "USD per million of these",
+                f"{reports.each(twins) * PRICES.write_unit * MILLION:.2f}",
+            ],
+        ],
+    )
+
+
+def aims_of_cost(load: Counts) -> str:
+    units, dollars = load.each(load.usage.write_units), load.dollars_per_million()
+    return table(
+        ["aim, under load", "at most", "measured", ""],
+        [
+            aim("write units per life", units, WRITE_UNITS_AIM),
+            aim("USD per million lives", dollars, DOLLARS_AIM),
+        ],
+    )
