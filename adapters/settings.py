@@ -49,7 +49,6 @@ class Settings(BaseSettings):
     gateway_host: str = Field("127.0.0.1", description="Address the gateway listens on")
     gateway_port: int = Field(8090, ge=0, le=65535)
     gateway_url: str = Field("ws://127.0.0.1:8090/v1/device", description="Where devices connect")
-    gateway_health_port: int = Field(0, ge=0, le=65535, description="0: no health endpoint")
 
     # Rhythm
     store_generation: int = Field(1, ge=1, description="Raised when a backup was restored")

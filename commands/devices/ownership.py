@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from commands.kernel.dispatch import Unit
@@ -26,6 +28,7 @@ class ClaimDevice(Message):
     name: str = Field(min_length=1, max_length=128)
     kind: DeviceKind
     capabilities: Capabilities | None = None
+    proved_at: datetime | None = None
 
 
 class RenameDevice(Message):
@@ -76,6 +79,7 @@ async def claim_device(unit: Unit, message: ClaimDevice) -> tuple[str, int]:
         name=message.name,
         kind=message.kind,
         capabilities=message.capabilities or KINDS[message.kind],
+        proved_at=message.proved_at,
         at=unit.at,
     )
     version = device.version + len(events)

@@ -47,6 +47,12 @@ class DeviceNotFound(NotFound):
     code = "device_not_found"
 
 
+class ProofTooOld(Refused):
+    """The proof of the key is older than the device's release: it may be somebody's copy."""
+
+    code = "proof_too_old"
+
+
 class DeviceLost(Refused):
     """The device was reported lost: it takes no commands."""
 
@@ -87,6 +93,7 @@ class Device(State):
     kind: DeviceKind | None = None
     capabilities: Capabilities = ()
     claimed_version: int = 0
+    released_at: datetime | None = None
 
     def owned_by(self, account_id: str) -> bool:
         return self.status in (C, L) and self.account_id == account_id
@@ -114,7 +121,8 @@ def fold(state: Device, event: Event) -> Device:
             return state.model_copy(update={"version": version, "status": status})
         case DeviceReleased():
             status = MACHINE.enter(state.status, R)
-            return Device(stream=state.stream, version=version, status=status)
+            at = event.timestamp
+            return Device(stream=state.stream, version=version, status=status, released_at=at)
         case _:
             assert_never(known)
 
@@ -129,12 +137,17 @@ def claim(
     name: str,
     kind: DeviceKind,
     capabilities: Capabilities,
+    proved_at: datetime | None = None,
     at: datetime,
 ) -> list[Event]:
+    """``proved_at``: when the device signed its proof, in whole seconds; None where an operator
+    vouches for it. Claiming one's own device again changes nothing."""
     if device.status == C and device.account_id == account_id:
         return []
     if device.status in (C, L):
         raise DeviceAlreadyClaimed("the device has an owner; it must be released first")
+    if device.released_at and proved_at and proved_at < device.released_at.replace(microsecond=0):
+        raise ProofTooOld("the device has been released since; let it sign a new proof")
     clusters = [capability.cluster for capability in capabilities]
     if len(set(clusters)) < len(clusters):
         raise InvalidInput("a cluster may be given once", field="capabilities")

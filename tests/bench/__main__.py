@@ -10,8 +10,8 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,34 +26,24 @@ from tests.bench.stage import stage
 PARTS = ("cost", "latency", "cpu", "gateway")
 
 
-@dataclass
-class Results:
-    """By part; in the order in which they were measured."""
-
-    parts: dict[str, Any] = field(default_factory=dict)
-
-    def json(self) -> bytes:
-        plain = {name: asdict(result) for name, result in self.parts.items()}
-        return orjson.dumps(plain, option=orjson.OPT_INDENT_2)
+Done = Callable[[str, Any], None]
 
 
-async def measure(directory: Path, wanted: Sequence[str], sizes: Sizes) -> Results:
+async def measure(directory: Path, wanted: Sequence[str], sizes: Sizes, done: Done) -> None:
     """Platforms one after the other: each starts with empty tables."""
-    results = Results()
     if "latency" in wanted or "cpu" in wanted:
         say("latency and processor time …")
         async with stage(directory / "direct") as one:
             if "latency" in wanted:
-                results.parts["latency"] = await latency.measure(one, sizes)
+                done("latency", await latency.measure(one, sizes))
             if "cpu" in wanted:
-                results.parts["cpu"] = await cpu.measure(one, sizes)
+                done("cpu", await cpu.measure(one, sizes))
     if "cost" in wanted:
         say("cost …")
-        results.parts["cost"] = await cost.measure(directory / "proxied", sizes)
+        done("cost", await cost.measure(directory / "proxied", sizes))
     if "gateway" in wanted:
         say("idle connections …")
-        results.parts["gateway"] = await connections.measure(directory / "gateway", sizes)
-    return results
+        done("gateway", await connections.measure(directory / "gateway", sizes))
 
 
 def say(text: str) -> None:
@@ -73,17 +63,21 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     asked = arguments()
     os.environ.update(CREDENTIALS)
+    results: dict[str, Any] = {}
+
+    def done(name: str, result: Any) -> None:
+        results[name] = asdict(result)
+        tables = report.TABLES[name](result)
+        if not asked.json:
+            print(f"{tables}\n", flush=True)
+        if asked.write:
+            report.write(name, tables)
+
     with tempfile.TemporaryDirectory(prefix="homecast-bench-") as directory:
-        results = uvloop.run(
-            measure(Path(directory), asked.only or PARTS, QUICK if asked.quick else FULL)
-        )
-    tables = {name: report.TABLES[name](result) for name, result in results.parts.items()}
+        sizes = QUICK if asked.quick else FULL
+        uvloop.run(measure(Path(directory), asked.only or PARTS, sizes, done))
     if asked.json:
-        print(results.json().decode())
-    else:
-        print("\n\n".join(tables.values()))
-    if asked.write:
-        report.write(tables)
+        print(orjson.dumps(results, option=orjson.OPT_INDENT_2).decode())
 
 
 if __name__ == "__main__":

@@ -13,13 +13,14 @@ from statistics import quantiles
 import orjson
 
 from tests.bench.floor import Floor, floor
-from tests.bench.load import live
+from tests.bench.load import last_numbers, live
 from tests.bench.sizes import Sizes
 from tests.bench.stage import Home, Stage
 
-WARM_UP = 10
-PAUSES = (0.05, 0.15)
-"""Between two samples, random: the last one's events reach the rows, and no poll keeps step."""
+PAUSES = (0.02, 0.1)
+"""Seconds, random, so that no poll keeps step with the samples."""
+UNTIL_PUBLISHED = 0.12
+"""Seconds after which the events of the floor are out of the way too."""
 LOOK_EVERY = 0.005
 
 
@@ -55,7 +56,7 @@ class Latency:
 
 async def measure(stage: Stage, sizes: Sizes) -> Latency:
     async with floor(stage.settings) as under:
-        lives, floors = await interleaved(stage, under, sizes.latency_samples)
+        lives, floors = await interleaved(stage, under, sizes)
     lags = [await lag(stage, home) for home in chosen(stage, sizes.lag_samples)]
     return Latency(
         samples=len(lives),
@@ -75,27 +76,37 @@ def chosen(stage: Stage, count: int) -> list[Home]:
     return [stage.homes[index % len(stage.homes)] for index in range(count)]
 
 
-async def pause() -> None:
-    await asyncio.sleep(random.uniform(*PAUSES))
+async def pause(least: float = 0.0) -> None:
+    await asyncio.sleep(least + random.uniform(*PAUSES))
 
 
 async def interleaved(
-    stage: Stage, under: Floor, count: int
+    stage: Stage, under: Floor, sizes: Sizes
 ) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
-    """One of ours, one of the floor's, and so on; the first few of both are thrown away."""
+    """One of ours, one of the floor's, and so on, after each home has warmed up.
+
+    Neither begins before the work behind the other is done: it would be the one to pay for it. On a machine that is busy otherwise the time is over before the samples are complete.
+    """
     lives, floors = [], []
-    for home in chosen(stage, count + max(WARM_UP, len(stage.homes))):
+    for home in stage.homes:
+        await live(home)
+        await under.run()
+    until = time.perf_counter() + sizes.latency_seconds
+    for home in chosen(stage, sizes.latency_samples):
+        await pause(UNTIL_PUBLISHED)
         life = await live(home)
         lives.append((life.to_device, life.to_outcome))
+        await stage.until_projected(last_numbers([life]))
         await pause()
         floors.append(await under.run())
-        await pause()
-    return lives[-count:], floors[-count:]
+        if time.perf_counter() > until:
+            break
+    return lives, floors
 
 
 async def lag(stage: Stage, home: Home) -> tuple[float, float]:
     """Seconds behind the acceptance, and behind the outcome."""
-    await pause()
+    await pause(UNTIL_PUBLISHED)
     _, body = await home.caller.submit(home.device.device_id, wait=0)
     accepted = 0.0
     async with asyncio.timeout(30):

@@ -32,6 +32,12 @@ class Life:
 
 
 async def live(home: Home) -> Life:
+    """Waits until the life before it in this home is over; that is not in its time."""
+    async with home.free:
+        return await live_alone(home)
+
+
+async def live_alone(home: Home) -> Life:
     device = home.device
     began = time.perf_counter()
     status, body = await home.caller.submit(device.device_id, wait=WAIT)

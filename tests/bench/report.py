@@ -149,13 +149,10 @@ TABLES: Mapping[str, Callable[[Any], str]] = {
 }
 
 
-def write(tables: Mapping[str, str], document: Path = DOCUMENT) -> None:
+def write(name: str, new: str, document: Path = DOCUMENT) -> None:
     """Between ``<!-- name -->`` and ``<!-- /name -->``; other text stays."""
-    text = document.read_text()
-    for name, new in tables.items():
-        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-        before, _, rest = text.partition(begin)
-        _, found, after = rest.partition(end)
-        assert found, f"{document} has no place for {name}"
-        text = f"{before}{begin}\n\n{new}\n\n{end}{after}"
-    document.write_text(text)
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, _, rest = document.read_text().partition(begin)
+    _, found, after = rest.partition(end)
+    assert found, f"{document} has no place for {name}"
+    document.write_text(f"{before}{begin}\n\n{new}\n\n{end}{after}")

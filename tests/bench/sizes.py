@@ -10,6 +10,7 @@ class Sizes:
     """Rates a second, durations in seconds."""
 
     latency_samples: int = 220
+    latency_seconds: float = 120
     lag_samples: int = 60
     idle_seconds: float = 6
     steady_rate: float = 10
@@ -28,6 +29,7 @@ class Sizes:
 FULL = Sizes()
 QUICK = Sizes(
     latency_samples=40,
+    latency_seconds=15,
     lag_samples=10,
     idle_seconds=2,
     steady_lives=50,

@@ -57,7 +57,7 @@ async def new_fleet(household: Household) -> list[Target]:
         )
         device.drops_after_receipt = 3 if slow else 0
         device.away_for = 30 if index == AWAY else 0
-        ttl, execution_timeout = 5 if index == AWAY else 30, 5 if index == TARDY else 20
+        ttl, execution_timeout = 6 if index == AWAY else 30, 5 if index == TARDY else 20
         targets.append(Target(device, kind, ttl, execution_timeout))
     return targets
 

@@ -52,7 +52,7 @@ class Target:
 class App:
     """Submits under keys of its own until it is answered; ``answers`` are what it was told.
 
-    Every fourth submit waits for the outcome, every seventh may be superseded, every ninth is
+    Every fourth submit waits for the outcome, two of three may be superseded, every ninth is
     cancelled at once.
     """
 
@@ -83,7 +83,7 @@ class App:
             args,
             wait=5 if index % 4 == 0 else 0,
             headers={"Idempotency-Key": f"key-{index}"},
-            **(more | {"collapse_key": "c"} if index % 7 == 0 else more),
+            **(more | {"collapse_key": "c"} if index % 3 else more),
         )
         told = await self._insist(f"key-{index}", submit)
         if told is not None and index % 9 == 0:

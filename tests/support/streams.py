@@ -152,6 +152,7 @@ def claimed(
     name: str = "Lamp",
     kind: DeviceKind = DeviceKind.EXTENDED_COLOR_LIGHT,
     capabilities: Capabilities | None = None,
+    proved_at: datetime | None = None,
 ) -> DeviceStep:
     return lambda device: devices.claim(
         device,
@@ -159,6 +160,7 @@ def claimed(
         name=name,
         kind=kind,
         capabilities=KINDS[kind] if capabilities is None else capabilities,
+        proved_at=proved_at,
         at=at(0),
     )
 

@@ -25,6 +25,8 @@ from adapters.inbound.cli.simulated_devices import SimulatedDevice
 from domain.devices.capabilities import DeviceKind
 
 CLAIM_AUDIENCE = "homecast:claim"
+HOME_PAUSES = Pauses(first=0.3, longest=4.0, drained=2.0)
+"""Shorter than a fleet's: a home is small, and somebody is watching it."""
 CLAIMS_AT_ONCE = 8
 CLAIM_ATTEMPTS = 30
 
@@ -78,7 +80,7 @@ class Simulation:
         self._gateway_url = gateway_url
         self._directory = directory
         self._latency = latency
-        self._pauses = pauses
+        self._pauses = pauses or HOME_PAUSES
         directory.mkdir(parents=True, exist_ok=True)
         self.members = [self._member(*one) for one in home(devices, kinds)]
 

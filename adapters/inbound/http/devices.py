@@ -66,9 +66,11 @@ def shown(device: dict[str, Any], status: int = 200, **headers: str) -> Response
 async def claim(request: Request, body: ClaimBody, caller: Writer, parts: Shared) -> Response:
     """Claiming one's own device again changes nothing and answers as the first time."""
     container = parts.container
+    public_key, proved_at = proven_key(body.proof, now=container.clock.now())
     message = ownership.ClaimDevice(
         account_id=caller.account_id,
-        public_key=proven_key(body.proof, now=container.clock.now()),
+        public_key=public_key,
+        proved_at=proved_at,
         name=body.name,
         kind=body.kind,
         capabilities=body.capabilities,

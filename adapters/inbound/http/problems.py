@@ -31,6 +31,7 @@ STATUS: Mapping[str, int] = {
     "idempotency_key_reused": 409,
     "device_already_claimed": 409,
     "device_lost": 409,
+    "proof_too_old": 409,
     "lane_closed": 409,
     "stale_session": 409,
     "command_not_cancelable": 409,

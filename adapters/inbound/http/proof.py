@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from joserfc import jwt
@@ -42,8 +42,8 @@ class OnlyEdDsa(JWSRegistry):
 REGISTRY = OnlyEdDsa(algorithms=[ALGORITHM])
 
 
-def proven_key(proof: str, *, now: datetime) -> bytes:
-    """The public key (32 bytes) that the proof shows the device to hold.
+def proven_key(proof: str, *, now: datetime) -> tuple[bytes, datetime]:
+    """The public key (32 bytes) that the proof shows the device to hold, and since when.
 
     Raises ``InvalidProof``: claims ``iss`` (the device's id), ``aud``, ``iat``, ``exp`` at most ten
     minutes after it, ``jti`` and ``pub`` (base64url); clocks may differ by a minute.
@@ -61,7 +61,7 @@ def proven_key(proof: str, *, now: datetime) -> bytes:
         raise InvalidProof("a proof may live for ten minutes")
     if claims["iss"] != device_id_of(public_key):
         raise InvalidProof("the id does not belong to the key")
-    return public_key
+    return public_key, datetime.fromtimestamp(claims["iat"], UTC)
 
 
 def _announced_key(proof: str) -> bytes:

@@ -15,6 +15,7 @@ from domain.devices.device import (
     DeviceRenamed,
     DeviceReportedLost,
     DeviceStatus,
+    ProofTooOld,
 )
 from domain.kernel.errors import HomecastError, InvalidInput
 from domain.kernel.event import Event
@@ -127,7 +128,8 @@ def test_every_kind_of_device_can_be_claimed_and_stored(kind: DeviceKind) -> Non
 
 def test_a_released_device_keeps_nothing_of_its_owner() -> None:
     state = given(DEVICE, claimed(), renamed(), released()).state
-    assert state == Device(stream=state.stream, version=3, status=DeviceStatus.RELEASED)
+    left = Device(stream=state.stream, version=3, status=DeviceStatus.RELEASED, released_at=at(3))
+    assert state == left
     assert not state.owned_by(OWNER)
 
 
@@ -135,6 +137,12 @@ def test_the_next_owner_starts_afresh() -> None:
     case = given(DEVICE, claimed(), renamed(), released())
     state = case.when(claimed(OTHER, name="Mine")).then(happened(DeviceClaimed, account_id=OTHER))
     assert (state.name, state.claimed_version) == ("Mine", 4)
+
+
+def test_a_proof_made_before_the_release_claims_nothing() -> None:
+    case = given(DEVICE, claimed(), released())
+    case.when(claimed(OTHER, proved_at=at(2))).then_raises(ProofTooOld)
+    case.when(claimed(OTHER, proved_at=at(3))).then(DeviceClaimed)
 
 
 def test_a_lost_device_is_still_owned() -> None:
