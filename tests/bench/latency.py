@@ -85,7 +85,8 @@ async def interleaved(
 ) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
     """One of ours, one of the floor's, and so on, after each home has warmed up.
 
-    Neither begins before the work behind the other is done: it would be the one to pay for it. On a machine that is busy otherwise the time is over before the samples are complete.
+    Neither begins before the work behind the other is done: it would be the one to pay for it. On a
+    machine that is busy otherwise the time is over before the samples are complete.
     """
     lives, floors = [], []
     for home in stage.homes:

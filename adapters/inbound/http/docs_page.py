@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
+import fastapi_swagger
 from fastapi import FastAPI, Response
 
 INDEX = """<!doctype html>
@@ -30,7 +31,7 @@ HEADERS = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff
 
 
 def mount(app: FastAPI) -> None:
-    resources = files("fastapi_swagger") / "resources"
+    resources = files(fastapi_swagger) / "resources"
     served = {
         "start.js": (START.encode(), "text/javascript"),
         **{
