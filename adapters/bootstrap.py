@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from adapters.faststream_aws import SQSBroker
-from adapters.inbound.workers.projector import Projector, subscribe
+from adapters.inbound.workers.projector import Inbox, Projector, subscribe
 from adapters.inbound.workers.publisher import Publisher
 from adapters.inbound.workers.relay import Relay
 from adapters.inbound.workers.sweeper import Sweeper
@@ -125,7 +125,9 @@ async def core(
             generation=settings.store_generation,
         )
         hints = RedisHints(link, to_cloud_event=to_cloud_event, origin_gateway=origin_gateway)
-        snapshots = DynamoDbSnapshotStore(dynamodb, settings.devices_snapshots_table)
+        snapshots = DynamoDbSnapshotStore(
+            dynamodb, settings.devices_snapshots_table, settings.store_generation
+        )
         repository = Repository(store, snapshots)
         clock, ids = SystemClock(), Ulids()
         yield Core(
@@ -248,15 +250,28 @@ async def projector(settings: Settings) -> AsyncIterator[SQSBroker]:
         worker = Projector(
             devices=Gate(devices.DEVICES, device_rows, parts.store),
             remote_commands=Gate(remote_commands.REMOTE_COMMANDS, command_rows, parts.store),
-            decode=from_cloud_event,
             watchers=parts.watchers,
             lanes=parts.lanes,
         )
+        inboxes = {
+            settings.devices_queue: Inbox(
+                "devices",
+                worker.on_devices,
+                decode=from_cloud_event,
+                broker=broker,
+                dead_letters=settings.devices_dead_letters,
+            ),
+            settings.remote_commands_queue: Inbox(
+                "remote_commands",
+                worker.on_remote_commands,
+                decode=from_cloud_event,
+                broker=broker,
+                dead_letters=settings.remote_commands_dead_letters,
+            ),
+        }
         subscribe(
             broker,
-            worker,
-            devices_queue=settings.devices_queue,
-            remote_commands_queue=settings.remote_commands_queue,
+            inboxes,
             wait_seconds=settings.queue_wait_seconds,
             poll_interval=settings.queue_poll_interval,
         )
@@ -268,6 +283,12 @@ async def sweeper(settings: Settings) -> AsyncIterator[Sweeper]:
     async with core(settings, "sweeper") as parts, threads(settings) as pool:
         yield Sweeper(
             due=CommandsQuery(pool),
+            gate=Gate(
+                remote_commands.REMOTE_COMMANDS,
+                PynamoRows(pool, remote_commands.load, remote_commands.save),
+                parts.store,
+            ),
+            store=parts.store,
             dispatcher=parts.dispatcher,
             clock=parts.clock,
             ids=parts.ids,

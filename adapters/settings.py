@@ -18,6 +18,8 @@ RUN_DIRECTORY = Path(".homecast")
 ENVIRONMENT_FILE = RUN_DIRECTORY / "environment"
 """Written by ``homecast up``: where the platform on this machine is to be found."""
 
+AWS_NAMES = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"})
+
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="HOMECAST_", extra="ignore", frozen=True)
@@ -41,6 +43,10 @@ class Settings(BaseSettings):
     devices_topic: str = Field("", description="ARN of the devices context's SNS FIFO topic")
     devices_queue: str = Field("", description="URL of the queue of the devices projection")
     remote_commands_queue: str = Field("", description="URL of the remote commands' queue")
+    devices_dead_letters: str = Field("", description="URL of the devices' dead-letter queue")
+    remote_commands_dead_letters: str = Field(
+        "", description="URL of the remote commands' dead-letter queue"
+    )
 
     # Processes
     api_host: str = Field("127.0.0.1", description="Address the HTTP API listens on")
@@ -78,12 +84,18 @@ def load_settings() -> Settings:
 
 
 def read_environment(path: Path) -> dict[str, str]:
-    """``NAME=value`` lines."""
+    """``NAME=value`` lines. Raises ``PermissionError`` for a file of another user."""
+    if path.stat().st_uid != os.getuid():
+        raise PermissionError(f"{path} belongs to another user")
     lines = path.read_text().splitlines()
     return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
 
 
 def export(values: dict[str, str]) -> None:
-    """Into this process's environment, where the AWS libraries look too; what is set there wins."""
+    """Into this process's environment, where the AWS libraries look too; what is set there wins.
+
+    Only names that ``homecast up`` writes: another one could make those libraries run a program.
+    """
     for name, value in values.items():
-        os.environ.setdefault(name, value)
+        if name.startswith("HOMECAST_") or name in AWS_NAMES:
+            os.environ.setdefault(name, value)

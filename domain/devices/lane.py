@@ -157,6 +157,10 @@ class Lane(State):
             return []
         return sorted(number for number in self.open if number > self.opened_at)
 
+    def taken(self) -> int:
+        """Slots in use: what an earlier owner left in flight takes none."""
+        return sum(number > self.opened_at for number in self.open)
+
     def next_due(self) -> datetime | None:
         return min((command.due for command in self.open.values()), default=None)
 
@@ -377,7 +381,7 @@ def accept(
         body_hash=body_hash if idempotency_key else None,
     )
     freed = _make_room(writer, number, collapse_key)
-    if len(lane.open) - freed >= CAP:
+    if lane.taken() - freed >= CAP:
         raise LaneFull("the device has 100 open commands", retry_after=1)
     return writer.events
 
@@ -385,7 +389,7 @@ def accept(
 def _make_room(writer: Writer, number: int, collapse_key: str | None) -> int:
     """Supersede what the new command replaces; at the cap also end what is overdue."""
     lane, at, freed = writer.lane, writer.at, 0
-    full = len(lane.open) >= CAP
+    full = lane.taken() >= CAP
     for old, command in lane.open.items():
         if len(writer.events) >= EVENTS_PER_DECISION:
             break
@@ -398,7 +402,7 @@ def _make_room(writer: Writer, number: int, collapse_key: str | None) -> int:
             writer.move(RemoteCommandTimedOut, old)
         else:
             continue
-        freed += 1
+        freed += old > lane.opened_at
     return freed
 
 

@@ -9,7 +9,7 @@ what is due), so that the usual life costs one index entry and its removal.
 from __future__ import annotations
 
 import zlib
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import JsonValue
@@ -266,8 +266,11 @@ def list_of_device(
     return [RemoteCommandRow.model_validate_json(item.body) for item in found]
 
 
-def due(shard: int, *, now: datetime, limit: int) -> list[str]:
-    """Devices with open commands that may be due, longest overdue first."""
+def due(shard: int, *, now: datetime, limit: int) -> list[tuple[str, int, datetime]]:
+    """Open commands to look at: device, number, due time; longest overdue first."""
     until = int(now.timestamp() * 1000)
     found = RemoteCommandItem.open.query(shard, OpenIndex.due_at <= until, limit=limit)
-    return list(dict.fromkeys(item.device_id for item in found))
+    return [
+        (one.device_id, int(one.number), datetime.fromtimestamp(one.due_at / 1000, UTC))
+        for one in found
+    ]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -140,19 +140,12 @@ class Gate(Generic[Row]):
         return ready
 
     async def _read(self, key: Key, row: Row | None, known: list[Recorded]) -> list[Recorded]:
-        """What the store holds up to these events counts as of their generation.
-
-        A restored store keeps events of the generations before; all it holds is still true.
-        """
+        """Of any generation: what a restored store keeps of those before is still true."""
         after = row.stream_version if row else self._projection.before_first(key)
         last = max(known, key=lambda one: one.event.originator_version)
         stream, up_to = last.event.originator_id, last.event.originator_version
         events = await self._source.read(stream, after=after, up_to=up_to)
-        return [
-            replace(one, generation=last.generation)
-            for one in events
-            if self._projection.key_of(one.event) == key
-        ]
+        return [one for one in events if self._projection.key_of(one.event) == key]
 
     def _fold(self, row: Row | None, ready: list[Recorded]) -> Row:
         for one in ready:

@@ -215,7 +215,7 @@ async def test_a_refusal_is_shown_and_nothing_stays_behind(
     home.problems = [(409, {"title": "Lost", "detail": "the device was reported lost"})]
     async with visit(browser, signed_in(home)) as visited:
         await card(visited.page, "Hall light").get_by_role("switch").click()
-        toast = visited.page.get_by_role("alert").filter(has_text="the device was reported lost")
+        toast = visited.page.get_by_role("alert").filter(has_text="The device was reported lost")
         await expect(toast).to_be_visible()
         await expect(way(visited.page, "Hall light")).to_be_hidden()
         await toast.get_by_role("button", name="Dismiss").click()

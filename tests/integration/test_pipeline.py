@@ -8,11 +8,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
+from aiobotocore.session import get_session
 
 from adapters import bootstrap
 from adapters.bootstrap import Api
+from adapters.faststream_aws import SQSQueue
+from adapters.inbound.workers import sweeper as sweepers
 from adapters.settings import Settings
 from commands.devices import ownership, remote_commands
 from commands.devices.ownership import ClaimDevice, ReleaseDevice
@@ -155,6 +159,58 @@ async def test_the_sweeper_expires_what_nobody_fetched(settings: Settings) -> No
 
         await until(expired)
         assert await sweeper.sweep_once() == 0
+
+
+async def test_a_row_that_lost_its_last_event_is_repaired_by_the_sweeper(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweepers, "REPAIR_AFTER", timedelta(0))
+    async with bootstrap.api(settings) as api, bootstrap.sweeper(settings) as sweeper:
+        async with relay(settings), projector(settings):
+            device_id = await claim(api)
+            number = await submit(api, device_id, ttl=1)
+
+            async def accepted() -> bool:
+                return await api.commands.get(device_id, number) is not None
+
+            await until(accepted)
+
+        async def repaired() -> bool:
+            await sweeper.sweep_once()
+            row = await api.commands.get(device_id, number)
+            return row is not None and row.status == CommandStatus.EXPIRED
+
+        await until(repaired)
+
+
+async def test_what_is_no_event_goes_to_the_dead_letters_and_holds_up_nothing(
+    settings: Settings,
+) -> None:
+    async with bootstrap.api(settings) as api, relay(settings), projector(settings):
+        device_id = await claim(api)
+        broker = bootstrap.make_broker(settings)
+        async with broker:
+            await broker.publish(
+                {"id": "no event"},
+                queue=SQSQueue.of(settings.devices_queue),
+                group_id=f"device-{device_id}",
+                deduplication_id="1",
+            )
+        await until(lambda: has_device(api, device_id))
+        assert await dead_letters(settings) == ['{"id":"no event"}']
+
+
+async def dead_letters(settings: Settings) -> list[str]:
+    async with get_session().create_client(
+        "sqs", region_name=settings.aws_region, endpoint_url=settings.aws_endpoint_url
+    ) as client:
+        bodies: list[str] = []
+        async with asyncio.timeout(15):
+            while not bodies:
+                answer = await client.receive_message(QueueUrl=settings.devices_dead_letters)
+                bodies = [one["Body"] for one in answer.get("Messages", [])]
+                await asyncio.sleep(0.05)
+        return bodies
 
 
 async def test_a_released_device_leaves_the_accounts_list(settings: Settings) -> None:

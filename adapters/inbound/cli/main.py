@@ -83,7 +83,9 @@ def release(
 def send(
     context: typer.Context,
     device: DeviceName,
-    command: Annotated[str, typer.Argument(help="Such as OnOff.On, or On if that is clear")],
+    command: Annotated[
+        str, typer.Argument(metavar="COMMAND", help="Such as OnOff.On, or On if that is clear")
+    ],
     arg: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, the value as JSON")] = None,
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for the outcome")] = 0,
     ttl: Annotated[int | None, typer.Option(help="Seconds until it must be sent")] = None,

@@ -96,11 +96,15 @@ class Gateway:
         return (await self._container.repository.load(LANE, device_id, cached=cached)).state
 
     async def _register(self, session: DeviceSession) -> None:
-        session.registered = False
-        await self._container.sessions.connected(
-            session.device_id, session.session_id, session.account_id
-        )
+        """Under way is as good as done: only one that failed is for the heartbeat to see."""
         session.registered = True
+        try:
+            await self._container.sessions.connected(
+                session.device_id, session.session_id, session.account_id
+            )
+        except HintsUnavailable:
+            session.registered = False
+            raise
 
     async def _end(self, session: DeviceSession) -> None:
         if self.sessions.get(session.device_id) is session:

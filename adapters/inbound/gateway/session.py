@@ -74,7 +74,7 @@ class DeviceSession:
         self.account_id = lane.account_id
         self.lane_opened_at = lane.opened_at
         self.closing = False
-        self.registered = False
+        self.registered = True
         self.dispatching = asyncio.Lock()
         self.outgoing = Outgoing(self, runtime)
         self._reports: Reports | None = None

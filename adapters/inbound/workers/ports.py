@@ -42,7 +42,8 @@ class Page:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """``sequence``: last record published; ``at``: when the stream took it, UTC."""
+    """``sequence``: last record published, empty before the first; ``at``: up to when (UTC) the
+    shard is known to be published; ``finished``: to its end."""
 
     shard: str
     sequence: str
@@ -78,6 +79,15 @@ class EventScan(Protocol):
         """Items of all events decided since then, in DynamoDB's typed form, in no order."""
 
 
+@dataclass(frozen=True)
+class DueCommand:
+    """``due_at``: when the index says to look; the lane knows better."""
+
+    device_id: str
+    number: int
+    due_at: datetime
+
+
 class DueCommands(Protocol):
-    async def due(self, *, now: datetime) -> list[str]:
-        """Devices with open commands that the clock may have to end."""
+    async def due(self, *, now: datetime) -> list[DueCommand]:
+        """Open commands that the clock may have to end, longest overdue first in each shard."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import itertools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+import orjson
 import structlog
 
 from adapters.faststream_aws import Backoff, SQSBroker, SQSQueue
 from commands.devices.ports import Lanes, Watchers
 from domain.devices.device import DeviceStatus
 from domain.devices.remote_command import CommandStatus
+from domain.kernel.errors import ContractError, Unavailable
 from domain.kernel.recorded import Recorded
 from projections.devices.devices import DeviceRow
 from projections.devices.remote_commands import RemoteCommandRow
@@ -21,10 +26,13 @@ log = structlog.get_logger("homecast.projector")
 
 GROUPS_AT_ONCE = 24
 RETRY_DELAY = Backoff(first=0.5, maximum=30.0)
-"""A failing group comes back after these pauses; redrive ends it after ten receives."""
+"""A group that fails for another reason than a fault outside comes back after these pauses;
+redrive ends it after ten receives."""
+FAULT_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
+"""Throttling and faults are waited for here, where they count as no receive."""
 
 Decode = Callable[[Mapping[str, Any]], Recorded]
-Told = Callable[[Any], Any]
+Apply = Callable[[list[Recorded]], Awaitable[None]]
 
 
 class Projector:
@@ -38,30 +46,23 @@ class Projector:
         *,
         devices: Gate[DeviceRow],
         remote_commands: Gate[RemoteCommandRow],
-        decode: Decode,
         watchers: Watchers,
         lanes: Lanes,
     ) -> None:
         self._devices = devices
         self._remote_commands = remote_commands
-        self._decode = decode
         self._watchers = watchers
         self._lanes = lanes
 
-    async def on_devices(self, bodies: Sequence[Mapping[str, Any]]) -> None:
-        started = time.perf_counter()
-        recorded = [self._decode(body) for body in bodies]
+    async def on_devices(self, recorded: list[Recorded]) -> None:
         for row in await self._devices.apply(recorded):
             if row.status != DeviceStatus.CLAIMED:
                 await self._lanes.nudge([row.device_id])
             if row.account_id:
                 message = {"type": "device", "device": row.model_dump(mode="json")}
                 await self._watchers.tell(row.account_id, message)
-        _line("devices", recorded, started)
 
-    async def on_remote_commands(self, bodies: Sequence[Mapping[str, Any]]) -> None:
-        started = time.perf_counter()
-        recorded = [self._decode(body) for body in bodies]
+    async def on_remote_commands(self, recorded: list[Recorded]) -> None:
         rows = await self._remote_commands.apply(recorded)
         unsent = {row.device_id for row in rows if row.status == CommandStatus.ACCEPTED}
         if unsent:
@@ -69,7 +70,53 @@ class Projector:
         for row in rows:
             message = {"type": "command", "command": row.model_dump(mode="json")}
             await self._watchers.tell(row.account_id, message)
-        _line("remote_commands", recorded, started)
+
+
+class Inbox:
+    """One projection's queue: decodes, waits out faults, puts the undecodable aside at once."""
+
+    def __init__(
+        self, projection: str, apply: Apply, *, decode: Decode, broker: SQSBroker, dead_letters: str
+    ) -> None:
+        self._projection = projection
+        self._apply = apply
+        self._decode = decode
+        self._broker = broker
+        self._dead_letters = dead_letters
+
+    async def receive(self, bodies: Sequence[Any]) -> None:
+        started = time.perf_counter()
+        recorded = [one for body in bodies if (one := await self._decoded(body)) is not None]
+        if not recorded:
+            return
+        await self._apply_patiently(recorded)
+        _line(self._projection, recorded, started)
+
+    async def _decoded(self, body: Any) -> Recorded | None:
+        try:
+            return self._decode(body)
+        except ContractError as error:
+            log.error("undecodable", projection=self._projection, detail=error.detail)
+            text = body if isinstance(body, str) else orjson.dumps(body).decode()
+            fingerprint = hashlib.sha256(text.encode()).hexdigest()
+            await self._broker.publish(
+                text,
+                queue=SQSQueue.of(self._dead_letters),
+                group_id="undecodable",
+                deduplication_id=fingerprint,
+            )
+            return None
+
+    async def _apply_patiently(self, recorded: list[Recorded]) -> None:
+        for pause in itertools.chain(FAULT_PAUSES, itertools.repeat(FAULT_PAUSES[-1])):
+            try:
+                await self._apply(recorded)
+            except Unavailable as error:
+                stream = recorded[-1].event.originator_id
+                log.warning("projection_waits", stream=stream, code=error.code)
+                await asyncio.sleep(pause)
+            else:
+                return
 
 
 def _line(projection: str, recorded: Sequence[Recorded], started: float) -> None:
@@ -88,20 +135,10 @@ def _line(projection: str, recorded: Sequence[Recorded], started: float) -> None
 
 
 def subscribe(
-    broker: SQSBroker,
-    projector: Projector,
-    *,
-    devices_queue: str,
-    remote_commands_queue: str,
-    wait_seconds: int,
-    poll_interval: float,
+    broker: SQSBroker, inboxes: Mapping[str, Inbox], *, wait_seconds: int, poll_interval: float
 ) -> None:
-    """One FIFO queue per projection; groups in parallel, a group's events in one batch."""
-
-    def listen(queue: str, handler: Callable[[Sequence[Mapping[str, Any]]], Any]) -> None:
-        async def handle(bodies: list[dict[str, Any]]) -> None:
-            await handler(bodies)
-
+    """``inboxes`` by queue URL. Groups run in parallel, a group's events come in one batch."""
+    for queue, inbox in inboxes.items():
         broker.subscriber(
             SQSQueue.of(queue),
             batch=True,
@@ -109,7 +146,11 @@ def subscribe(
             poll_interval=poll_interval or None,
             max_concurrency=GROUPS_AT_ONCE,
             retry_delay=RETRY_DELAY,
-        )(handle)
+        )(_handler(inbox))
 
-    listen(devices_queue, projector.on_devices)
-    listen(remote_commands_queue, projector.on_remote_commands)
+
+def _handler(inbox: Inbox) -> Callable[[list[Any]], Awaitable[None]]:
+    async def handle(bodies: list[Any]) -> None:
+        await inbox.receive(bodies)
+
+    return handle

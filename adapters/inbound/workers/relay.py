@@ -29,11 +29,16 @@ from adapters.inbound.workers.ports import (
 )
 from adapters.inbound.workers.process import pause
 from adapters.inbound.workers.publisher import Publisher
-from domain.kernel.errors import Unavailable
+from domain.kernel.errors import ContractError, Unavailable
 
 log = structlog.get_logger("homecast.relay")
 
 CHECKPOINT_EVERY = 5.0
+IDLE_CHECKPOINT_EVERY = 60.0
+READ_MARGIN = timedelta(seconds=10)
+"""An empty page shows that nothing older than this was missing."""
+STREAM_KEEPS = timedelta(hours=23)
+"""DynamoDB keeps stream records for 24 h."""
 DISCOVER_EVERY = 10.0
 FAILURE_PAUSE = 1.0
 REPAIR_MARGIN = timedelta(minutes=2)
@@ -63,53 +68,68 @@ class ShardReader:
         self._publisher = publisher
         self._to_event = to_event
         self._poll_interval = poll_interval
-        self._last: Checkpoint | None = None
-        self._saved: Checkpoint | None = None
-        self._saved_at = time.monotonic()
+        self._sequence = ""
+        self._until = datetime.now(UTC)
+        self._saved: str | None = None
+        self._saved_at = 0.0
 
     async def read(self, start: Checkpoint | None, stop: asyncio.Event) -> None:
         """Raises ``Trimmed`` when the checkpoint is no longer in the stream."""
-        self._last = self._saved = start
-        iterator: str | None = await self._iterator()
+        if start is not None:
+            self._sequence = self._saved = start.sequence
+            self._until = start.at
+        iterator: str | None = ""
         while iterator is not None and not stop.is_set():
             try:
-                page = await self._stream.page(iterator)
-                await self._publish(page)
-                iterator = page.next
+                iterator = await self._step(iterator, stop)
             except ExpiredIterator:
-                iterator = await self._iterator()
-                continue
+                iterator = ""
             except Unavailable as error:
-                log.warning("stream_unavailable", shard=self.shard.id, detail=error.detail)
+                log.warning("relay_waits", shard=self.shard.id, detail=error.detail)
                 await pause(stop, FAILURE_PAUSE)
-                continue
-            await self._checkpoint()
-            if not page.records and iterator is not None:
-                await pause(stop, self._poll_interval)
-        await self._checkpoint(at_once=True, finished=iterator is None)
+        await self._checkpoint(finished=iterator is None)
 
-    async def _iterator(self) -> str:
-        return await self._stream.iterator(
-            self.shard, after=self._last.sequence if self._last else None
-        )
+    async def _step(self, iterator: str, stop: asyncio.Event) -> str | None:
+        """One page. An empty iterator asks for one after the last record published."""
+        iterator = iterator or await self._stream.iterator(self.shard, after=self._sequence or None)
+        asked = datetime.now(UTC)
+        page = await self._stream.page(iterator)
+        await self._publish(page)
+        if not page.records:
+            self._until = asked - READ_MARGIN
+        if self._checkpoint_is_due():
+            await self._checkpoint()
+        if not page.records and page.next is not None:
+            await pause(stop, self._poll_interval)
+        return page.next
 
     async def _publish(self, page: Page) -> None:
-        fresh = [record for record in page.records if record.inserted]
-        await self._publisher.publish([self._to_event(record.image) for record in fresh])
+        events = []
+        for record in page.records:
+            if not record.inserted:
+                continue
+            try:
+                events.append(self._to_event(record.image))
+            except ContractError as error:
+                log.error("record_unreadable", sequence=record.sequence, detail=error.detail)
+        await self._publisher.publish(events)
         if page.records:
-            last = page.records[-1]
-            self._last = Checkpoint(self.shard.id, last.sequence, last.at)
+            self._sequence, self._until = page.records[-1].sequence, page.records[-1].at
 
-    async def _checkpoint(self, *, at_once: bool = False, finished: bool = False) -> None:
+    def _checkpoint_is_due(self) -> bool:
         """Every few seconds, so that it costs less than the events themselves."""
-        due = time.monotonic() - self._saved_at >= CHECKPOINT_EVERY
-        if self._last is None or not (due or at_once):
+        every = CHECKPOINT_EVERY if self._saved != self._sequence else IDLE_CHECKPOINT_EVERY
+        return time.monotonic() - self._saved_at >= every
+
+    async def _checkpoint(self, *, finished: bool = False) -> None:
+        """A failure only makes the next start repeat more."""
+        checkpoint = Checkpoint(self.shard.id, self._sequence, self._until, finished)
+        try:
+            await self._checkpoints.save(checkpoint)
+        except Unavailable as error:
+            log.warning("checkpoint_failed", shard=self.shard.id, detail=error.detail)
             return
-        last = Checkpoint(self.shard.id, self._last.sequence, self._last.at, finished)
-        if last != self._saved:
-            await self._checkpoints.save(last)
-            self._saved = last
-        self._saved_at = time.monotonic()
+        self._saved, self._saved_at = self._sequence, time.monotonic()
 
 
 class Relay:
@@ -154,25 +174,29 @@ class Relay:
     async def _resume(self, shards: list[Shard]) -> dict[str, Checkpoint]:
         """The usable checkpoints, after the repair of what the stream no longer holds."""
         saved = await self._checkpoints.all()
-        self._done = {one.shard for one in saved.values() if one.finished}
         present = {shard.id: shard for shard in shards}
-        lost = []
-        for one in saved.values():
-            if one.finished:
-                continue
-            if one.shard not in present or await self._is_trimmed(present[one.shard], one):
-                lost.append(one)
+        self._done = {one.shard for one in saved.values() if one.finished}
+        lost = [one for one in saved.values() if await self._is_lost(one, present)]
         if lost or not saved:
             since = min((one.at for one in lost), default=BEGINNING + REPAIR_MARGIN)
             await self._repair(since - REPAIR_MARGIN)
-        for one in lost:
-            await self._checkpoints.drop(one.shard)
-        gone = {one.shard for one in lost}
+        gone = {one.shard for one in lost} | (self._done - set(present))
+        for shard in gone:
+            await self._checkpoints.drop(shard)
         return {shard: one for shard, one in saved.items() if shard not in gone}
 
-    async def _is_trimmed(self, shard: Shard, checkpoint: Checkpoint) -> bool:
+    async def _is_lost(self, checkpoint: Checkpoint, present: dict[str, Shard]) -> bool:
+        """Whether the stream may have dropped records that come after this checkpoint."""
+        if checkpoint.finished:
+            return False
+        if checkpoint.shard not in present:
+            return True
+        if datetime.now(UTC) - checkpoint.at > STREAM_KEEPS:
+            return True
         try:
-            await self._stream.iterator(shard, after=checkpoint.sequence)
+            if checkpoint.sequence:
+                shard = present[checkpoint.shard]
+                await self._stream.iterator(shard, after=checkpoint.sequence)
         except Trimmed:
             return True
         return False
@@ -180,7 +204,10 @@ class Relay:
     async def _repair(self, since: datetime) -> None:
         mark, batch, sent = self._repair_mark(), [], 0
         async for item in self._scan.scan_items(since=since):
-            batch.append(self._to_event(item))
+            try:
+                batch.append(self._to_event(item))
+            except ContractError as error:
+                log.error("event_unreadable", detail=error.detail)
             if len(batch) >= REPAIR_BATCH:
                 await self._publish_sorted(batch, mark)
                 sent, batch = sent + len(batch), []

@@ -117,10 +117,18 @@ class DynamoDbCheckpoints:
 
     async def all(self) -> dict[str, Checkpoint]:
         """By shard id; a handful of items, read when the relay starts."""
-        with store_errors():
-            answer = await self._client.scan(TableName=self._table, ConsistentRead=True)
-        found = [_checkpoint(item) for item in answer["Items"]]
-        return {one.shard: one for one in found}
+        found: list[Checkpoint] = []
+        start: Any = {}
+        while True:
+            with store_errors():
+                answer = await self._client.scan(
+                    TableName=self._table, ConsistentRead=True, **start
+                )
+            found += [_checkpoint(item) for item in answer["Items"]]
+            last = answer.get("LastEvaluatedKey")
+            if not last:
+                return {one.shard: one for one in found}
+            start = {"ExclusiveStartKey": last}
 
     async def save(self, checkpoint: Checkpoint) -> None:
         with store_errors():

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Generic, ParamSpec, TypeVar
 
 from botocore.config import Config
 from pynamodb.exceptions import PynamoDBException
 from pynamodb.models import Model
 
+from adapters.inbound.workers.ports import DueCommand
 from adapters.outbound.dynamodb.client import USER_AGENT
 from domain.kernel.errors import StoreUnavailable
 from projections.devices import devices, remote_commands
@@ -112,15 +113,15 @@ class CommandsQuery:
     async def get(self, device_id: str, number: int) -> RemoteCommandRow | None:
         return await self._threads.run(remote_commands.get, device_id, number)
 
-    async def due(self, *, now: datetime, limit: int = 200) -> list[str]:
-        """Devices whose open commands may be due, over all shards of the index."""
-        pages: list[Any] = await asyncio.gather(
+    async def due(self, *, now: datetime, limit: int = 200) -> list[DueCommand]:
+        """Open commands that may be due, over all shards of the index."""
+        pages = await asyncio.gather(
             *(
                 self._threads.run(remote_commands.due, shard, now=now, limit=limit)
                 for shard in range(SHARDS)
             )
         )
-        return [device_id for page in pages for device_id in page]
+        return [DueCommand(*found) for page in pages for found in page]
 
     async def list(
         self, device_id: str, *, open_only: bool, limit: int, before: int | None

@@ -13,11 +13,15 @@ if TYPE_CHECKING:
 
 
 class DynamoDbSnapshotStore:
-    """Port ``SnapshotStore``. States are stored compressed, for a write costs by the kilobyte."""
+    """Port ``SnapshotStore``. States are stored compressed, for a write costs by the kilobyte.
 
-    def __init__(self, client: DynamoDBClient, table: str) -> None:
+    A snapshot of another ``generation`` counts as none: it may be ahead of a restored stream.
+    """
+
+    def __init__(self, client: DynamoDBClient, table: str, generation: int = 1) -> None:
         self._client = client
         self._table = table
+        self._generation = generation
 
     async def load(self, stream: str) -> Snapshot | None:
         """Eventually consistent, at half the price: the tail behind an older one is read anyway."""
@@ -26,7 +30,7 @@ class DynamoDbSnapshotStore:
                 TableName=self._table, Key={"stream": {"S": stream}}
             )
         item = answer.get("Item")
-        if item is None:
+        if item is None or item.get("gen", {}).get("N") != str(self._generation):
             return None
         try:
             return Snapshot(
@@ -44,6 +48,7 @@ class DynamoDbSnapshotStore:
                 Item={
                     "stream": {"S": stream},
                     "version": {"N": str(snapshot.version)},
+                    "gen": {"N": str(self._generation)},
                     "code_version": {"N": str(snapshot.code_version)},
                     "state": {"B": zlib.compress(snapshot.state)},
                 },

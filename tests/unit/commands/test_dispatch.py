@@ -10,7 +10,7 @@ import pytest
 from adapters.outbound.memory.store import MemoryEventStore, MemorySnapshotStore
 from commands.kernel.dispatch import ATTEMPTS, Unit
 from commands.kernel.ports import Append, Snapshot
-from domain.devices.device import DEVICE, DeviceAlreadyClaimed, DeviceReportedLost
+from domain.devices.device import DEVICE, Device, DeviceAlreadyClaimed, DeviceReportedLost
 from domain.devices.lane import LANE, Lane, LaneOpened
 from domain.kernel.errors import Busy, HintsUnavailable, StoreUnavailable, VersionConflict
 from domain.kernel.event import Event
@@ -265,12 +265,21 @@ async def test_from_a_snapshot_only_the_tail_is_read() -> None:
     assert loaded.state == await side.device()
 
 
+OTHERWISE = Device(stream=f"device-{DEVICE_ID}", version=50, name="never told")
+
+
 @pytest.mark.parametrize(
     "snapshot",
     [
         Snapshot(version=50, code_version=1, state=b"{"),
         Snapshot(version=50, code_version=1, state=b'{"stream": 7}'),
-        Snapshot(version=50, code_version=DEVICE.code_version + 1, state=b"{}"),
+        Snapshot(
+            version=50,
+            code_version=DEVICE.code_version + 1,
+            state=Device(stream=f"device-{DEVICE_ID}", version=50, name="x")
+            .model_dump_json()
+            .encode(),
+        ),
     ],
 )
 async def test_a_snapshot_that_cannot_be_used_is_ignored(snapshot: Snapshot) -> None:

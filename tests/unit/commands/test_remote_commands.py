@@ -288,6 +288,36 @@ async def test_a_gateway_whose_cache_is_behind_sends_nothing_that_was_canceled(
     assert (await gateway.send(number))[1] == []
 
 
+async def test_a_gateway_whose_cache_has_not_heard_of_a_command_reads_it(side: WriteSide) -> None:
+    gateway = side.beside()
+    await gateway.sweep()
+    number, _ = await side.submit()
+    _, events = await gateway.send(number)
+    assert [type(event) for event in events] == [RemoteCommandSent]
+
+
+async def test_a_cached_owner_is_believed_only_while_the_lane_is_his(side: WriteSide) -> None:
+    other = side.beside()
+    await other.submit()
+    await side.release()
+    with pytest.raises(DeviceNotFound):
+        await other.submit()
+    await side.claim(OTHER)
+    with pytest.raises(DeviceNotFound):
+        await other.submit()
+    number, _ = await other.submit(OTHER)
+    assert (await side.lane()).queue() == [number]
+
+
+async def test_a_submit_reads_the_lane_but_not_the_cached_device(side: WriteSide) -> None:
+    store = PassingStore(side.memory)
+    other = side.beside(store)
+    await other.submit()
+    reads = store.reads
+    await other.submit()
+    assert store.reads == reads + 1
+
+
 async def test_reports_on_a_sent_command_read_nothing(side: WriteSide) -> None:
     store = PassingStore(side.memory)
     gateway = side.beside(store)

@@ -13,9 +13,9 @@ import pytest
 from adapters.inbound.workers import relay as relays
 from adapters.inbound.workers.ports import Checkpoint, Page, Shard, StreamRecord, Trimmed
 from adapters.inbound.workers.relay import Relay
-from domain.kernel.errors import StoreUnavailable
+from domain.kernel.errors import ContractError, StoreUnavailable
 
-AT = datetime(2026, 11, 1, tzinfo=UTC)
+AT = datetime.now(UTC) - timedelta(minutes=5)
 
 
 @dataclass
@@ -55,11 +55,14 @@ class FakeStream:
 @dataclass
 class FakeCheckpoints:
     saved: dict[str, Checkpoint] = field(default_factory=dict)
+    failing: bool = False
 
     async def all(self) -> dict[str, Checkpoint]:
         return dict(self.saved)
 
     async def save(self, checkpoint: Checkpoint) -> None:
+        if self.failing:
+            raise StoreUnavailable("throttled")
         self.saved[checkpoint.shard] = checkpoint
 
     async def drop(self, shard: str) -> None:
@@ -96,6 +99,12 @@ class FakeScan:
                 yield {"id": name}
 
 
+def to_event(item: Mapping[str, Any]) -> dict[str, Any]:
+    if item["id"] == "?":
+        raise ContractError("unreadable")
+    return {"id": item["id"], "subject": "lane-x", "sequence": "1"}
+
+
 async def run(
     stream: FakeStream, checkpoints: FakeCheckpoints, publisher: FakePublisher, scan: FakeScan
 ) -> None:
@@ -104,7 +113,7 @@ async def run(
         checkpoints=checkpoints,
         scan=scan,
         publisher=publisher,  # type: ignore[arg-type]
-        to_event=lambda item: {"id": item["id"], "subject": "lane-x", "sequence": "1"},
+        to_event=to_event,
         poll_interval=0.001,
         repair_mark=lambda: "mark",
     )
@@ -174,6 +183,27 @@ async def test_a_shard_that_is_gone_unfinished_is_repaired_too() -> None:
     await run(stream, checkpoints, publisher, FakeScan([("c", AT)]))
     assert publisher.published == ["c", "d"]
     assert "s1" not in checkpoints.saved
+
+
+async def test_a_checkpoint_older_than_the_stream_keeps_is_repaired() -> None:
+    at = datetime.now(UTC) - timedelta(hours=25)
+    checkpoints = FakeCheckpoints({"s1": Checkpoint("s1", "", at)})
+    publisher = FakePublisher(2)
+    await run(FakeStream({"s1": ["d"]}), checkpoints, publisher, FakeScan([("c", at)]))
+    assert publisher.published == ["c", "d"]
+
+
+async def test_a_failing_checkpoint_does_not_stop_the_publishing() -> None:
+    checkpoints = FakeCheckpoints(failing=True)
+    publisher = FakePublisher(2)
+    await run(FakeStream({"s1": ["a", "b"]}), checkpoints, publisher, FakeScan())
+    assert publisher.published == ["a", "b"]
+
+
+async def test_an_unreadable_record_is_passed_over() -> None:
+    publisher = FakePublisher(1)
+    await run(FakeStream({"s1": ["?", "b"]}), FakeCheckpoints(), publisher, FakeScan())
+    assert publisher.published == ["b"]
 
 
 async def test_without_any_checkpoint_the_whole_store_is_published() -> None:

@@ -14,7 +14,8 @@ export class Problem extends Error {
 
   get words() {
     const reasons = this.errors.map((one) => `${one.field}: ${one.reason}`);
-    return [this.message, ...reasons].join(". ");
+    const said = [this.message, ...reasons].join(". ");
+    return said.charAt(0).toUpperCase() + said.slice(1);
   }
 }
 

@@ -82,7 +82,7 @@ class Visit {
     mark(byId("waiting"), "hidden", this.home.complete);
     mark(byId("no-devices"), "hidden", !this.home.complete || devices.length > 0);
     const count = devices.length === 1 ? "1 device" : `${devices.length} devices`;
-    say(byId("summary"), this.home.complete ? `${count}, ${online} online` : "");
+    say(byId("summary"), devices.length ? `${count}, ${online} online` : "");
   }
 
   outcome(command) {

@@ -1,0 +1,161 @@
+"""The web page's files as they are served: policy, caching, and nothing from elsewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from adapters.inbound.dashboard import ASSETS, mount, read_page
+
+SOURCES = sorted(path for path in ASSETS.iterdir() if path.suffix in {".js", ".css", ".html"})
+MODULES = [path for path in SOURCES if path.suffix == ".js"]
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    app = FastAPI()
+    mount(app)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://page") as client:
+        yield client
+
+
+def addresses(page: str) -> list[str]:
+    return re.findall(r'(?:src|href)="(/[^"]+)"', page)
+
+
+async def test_the_page_allows_nothing_but_its_own_files(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/")
+    assert answer.status_code == 200
+    policy = dict(
+        one.split(" ", 1) for one in answer.headers["content-security-policy"].split("; ")
+    )
+    assert policy == {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "connect-src": "'self'",
+        "img-src": "'self' data:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+
+
+async def test_whatever_the_page_names_is_there_and_kept_for_ever(
+    client: httpx.AsyncClient,
+) -> None:
+    named = addresses((await client.get("/")).text)
+    assert len(named) > len(MODULES)
+    for address in named:
+        answer = await client.get(address)
+        assert answer.status_code == 200, address
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_the_page_is_asked_for_again_and_not_sent_twice(client: httpx.AsyncClient) -> None:
+    first = await client.get("/")
+    assert first.headers["cache-control"] == "no-cache"
+    again = await client.get("/", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    head = await client.head("/")
+    assert (head.status_code, head.headers["etag"]) == (200, first.headers["etag"])
+
+
+async def test_an_asset_of_another_release_is_served_but_not_kept(
+    client: httpx.AsyncClient,
+) -> None:
+    answer = await client.get("/assets/0123456789abcdef/app.js")
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("name", ["nothing.js", "index.html", "..%2f__init__.py"])
+async def test_only_assets_are_served(client: httpx.AsyncClient, name: str) -> None:
+    assert (await client.get(f"/assets/0123456789abcdef/{name}")).status_code == 404
+
+
+def test_the_digest_changes_with_any_file(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("assets")
+    (folder / "index.html").write_text("{{preloads}} {{assets}}/a.js")
+    (folder / "a.js").write_text("1")
+    before = read_page(folder)
+    (folder / "a.js").write_text("2")
+    after = read_page(folder)
+    assert before.digest != after.digest
+    assert f"/assets/{after.digest}/a.js".encode() in after.index
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_nothing_comes_from_elsewhere_and_no_text_becomes_markup(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    foreign = [url for url in re.findall(r"https?://[^\s\"')]+", text) if "w3.org" not in url]
+    assert foreign == []
+    for forbidden in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
+        assert forbidden not in text
+    assert not re.search(r"\sstyle=|\son[a-z]+=\"|<style|<script(?![^>]*\ssrc=)", text)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_what_a_module_imports_is_exported_where_it_says(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for names, module in re.findall(r'import \{([^}]+)\} from "\./([\w.]+)"', text):
+        exported = (ASSETS / module).read_text(encoding="utf-8")
+        for name in (one.strip() for one in names.split(",") if one.strip()):
+            assert re.search(rf"export (?:async )?(?:const|class|function) {name}\b", exported), (
+                name
+            )
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG 2.2, relative luminance and contrast ratio."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+TEXT_ON_GROUND = [
+    (ink, ground)
+    for ground in ("ground", "card")
+    for ink in ("ink", "soft", "accent", "good", "bad")
+] + [
+    ("accent-ink", "accent"),
+    ("accent", "tint"),
+    ("glow-ink", "glow"),
+    ("warn", "warn-tint"),
+    ("ink", "bad-tint"),
+    ("ink", "sunken"),
+]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("ink", "ground"), TEXT_ON_GROUND)
+def test_text_is_readable_in_both_schemes(scheme: str, ink: str, ground: str) -> None:
+    light, dark, *_ = re.findall(
+        r":root \{(.*?)\}", (ASSETS / "app.css").read_text(), flags=re.DOTALL
+    )
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", light if scheme == "light" else dark))
+    assert contrast(colours[ink], colours[ground]) >= 4.5
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("part", ["edge", "accent", "good", "bad"])
+def test_what_shows_a_state_stands_out(scheme: str, part: str) -> None:
+    light, dark, *_ = re.findall(
+        r":root \{(.*?)\}", (ASSETS / "app.css").read_text(), flags=re.DOTALL
+    )
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", light if scheme == "light" else dark))
+    assert contrast(colours[part], colours["card"]) >= 3
