@@ -6,6 +6,7 @@ closes it again.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -100,6 +101,9 @@ def make_broker(settings: Settings) -> SQSBroker:
         region_name=settings.aws_region,
         endpoint_url=settings.aws_endpoint_url,
         max_pool_connections=settings.aws_max_connections,
+        # A line per message is ours to write (``projected``); the broker's own only tell of errors.
+        logger=logging.getLogger("homecast.broker"),
+        log_level=logging.DEBUG,
     )
 
 

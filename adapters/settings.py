@@ -69,6 +69,9 @@ class Settings(BaseSettings):
     rate_limit_per_minute: int = Field(
         600, ge=1, description="Requests a minute and token; submits count like all others"
     )
+    devices_per_account: int = Field(
+        1000, ge=1, description="Devices that an account may own; a claim beyond them is refused"
+    )
 
     # Seeing
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

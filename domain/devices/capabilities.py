@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, TypeAdapter, ValidationError
 
 from domain.kernel.errors import InvalidInput, Refused
 
@@ -27,22 +27,24 @@ class Arguments(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-TransitionTime = Annotated[int, Field(ge=0, le=65534, description="Tenths of a second")]
+TransitionTime = Annotated[
+    int, Field(strict=True, ge=0, le=65534, description="Tenths of a second")
+]
 
 
 class MoveToLevel(Arguments):
-    level: int = Field(ge=1, le=254)
+    level: int = Field(strict=True, ge=1, le=254)
     transition_time: TransitionTime = 0
 
 
 class MoveToHueAndSaturation(Arguments):
-    hue: int = Field(ge=0, le=254)
-    saturation: int = Field(ge=0, le=254)
+    hue: int = Field(strict=True, ge=0, le=254)
+    saturation: int = Field(strict=True, ge=0, le=254)
     transition_time: TransitionTime = 0
 
 
 class MoveToColorTemperature(Arguments):
-    color_temperature_mireds: int = Field(ge=1, le=65279)
+    color_temperature_mireds: int = Field(strict=True, ge=1, le=65279)
     transition_time: TransitionTime = 0
 
 
@@ -61,15 +63,15 @@ class SystemMode(StrEnum):
 
 class SetpointRaiseLower(Arguments):
     mode: SetpointMode
-    amount: int = Field(ge=-128, le=127, description="Tenths of a degree Celsius")
+    amount: int = Field(strict=True, ge=-128, le=127, description="Tenths of a degree Celsius")
 
 
 class WriteOccupiedHeatingSetpoint(Arguments):
-    value: int = Field(ge=-27315, le=32767, description="0.01 °C")
+    value: int = Field(strict=True, ge=-27315, le=32767, description="0.01 °C")
 
 
 class WriteOccupiedCoolingSetpoint(Arguments):
-    value: int = Field(ge=-27315, le=32767, description="0.01 °C")
+    value: int = Field(strict=True, ge=-27315, le=32767, description="0.01 °C")
 
 
 class WriteSystemMode(Arguments):
@@ -77,7 +79,9 @@ class WriteSystemMode(Arguments):
 
 
 class GoToLiftPercentage(Arguments):
-    lift_percent_100ths: int = Field(ge=0, le=10000, description="0 open, 10000 closed")
+    lift_percent_100ths: int = Field(
+        strict=True, ge=0, le=10000, description="0 open, 10000 closed"
+    )
 
 
 class Attributes(BaseModel):
@@ -107,7 +111,7 @@ def within(name: str, value: int, low: int, high: int) -> None:
 
 
 class OnOffAttributes(Attributes):
-    on_off: bool | None = None
+    on_off: StrictBool | None = None
 
 
 class OnOff(Cluster):
@@ -121,13 +125,13 @@ class OnOff(Cluster):
 
 
 class LevelControlAttributes(Attributes):
-    current_level: int | None = Field(None, ge=0, le=254)
+    current_level: int | None = Field(None, strict=True, ge=0, le=254)
 
 
 class LevelControl(Cluster):
     cluster: Literal["LevelControl"] = "LevelControl"
-    min_level: int = Field(1, ge=1, le=254)
-    max_level: int = Field(254, ge=1, le=254)
+    min_level: int = Field(1, strict=True, ge=1, le=254)
+    max_level: int = Field(254, strict=True, ge=1, le=254)
     commands: ClassVar[dict[str, type[Arguments]]] = {"MoveToLevel": MoveToLevel}
     attributes: ClassVar[type[Attributes]] = LevelControlAttributes
 
@@ -137,16 +141,16 @@ class LevelControl(Cluster):
 
 
 class ColorControlAttributes(Attributes):
-    current_hue: int | None = Field(None, ge=0, le=254)
-    current_saturation: int | None = Field(None, ge=0, le=254)
-    color_temperature_mireds: int | None = Field(None, ge=0, le=65279)
+    current_hue: int | None = Field(None, strict=True, ge=0, le=254)
+    current_saturation: int | None = Field(None, strict=True, ge=0, le=254)
+    color_temperature_mireds: int | None = Field(None, strict=True, ge=0, le=65279)
 
 
 class ColorControl(Cluster):
     cluster: Literal["ColorControl"] = "ColorControl"
     hue_saturation: bool = True
-    color_temp_physical_min_mireds: int = Field(153, ge=1, le=65279)
-    color_temp_physical_max_mireds: int = Field(500, ge=1, le=65279)
+    color_temp_physical_min_mireds: int = Field(153, strict=True, ge=1, le=65279)
+    color_temp_physical_max_mireds: int = Field(500, strict=True, ge=1, le=65279)
     commands: ClassVar[dict[str, type[Arguments]]] = {
         "MoveToHueAndSaturation": MoveToHueAndSaturation,
         "MoveToColorTemperature": MoveToColorTemperature,
@@ -165,18 +169,18 @@ class ColorControl(Cluster):
 
 
 class ThermostatAttributes(Attributes):
-    local_temperature: int | None = Field(None, ge=-27315, le=32767)
-    occupied_heating_setpoint: int | None = Field(None, ge=-27315, le=32767)
-    occupied_cooling_setpoint: int | None = Field(None, ge=-27315, le=32767)
+    local_temperature: int | None = Field(None, strict=True, ge=-27315, le=32767)
+    occupied_heating_setpoint: int | None = Field(None, strict=True, ge=-27315, le=32767)
+    occupied_cooling_setpoint: int | None = Field(None, strict=True, ge=-27315, le=32767)
     system_mode: SystemMode | None = None
 
 
 class Thermostat(Cluster):
     cluster: Literal["Thermostat"] = "Thermostat"
-    min_heat_setpoint_limit: int = Field(700, ge=-27315, le=32767)
-    max_heat_setpoint_limit: int = Field(3000, ge=-27315, le=32767)
-    min_cool_setpoint_limit: int = Field(1600, ge=-27315, le=32767)
-    max_cool_setpoint_limit: int = Field(3200, ge=-27315, le=32767)
+    min_heat_setpoint_limit: int = Field(700, strict=True, ge=-27315, le=32767)
+    max_heat_setpoint_limit: int = Field(3000, strict=True, ge=-27315, le=32767)
+    min_cool_setpoint_limit: int = Field(1600, strict=True, ge=-27315, le=32767)
+    max_cool_setpoint_limit: int = Field(3200, strict=True, ge=-27315, le=32767)
     commands: ClassVar[dict[str, type[Arguments]]] = {
         "SetpointRaiseLower": SetpointRaiseLower,
         "WriteOccupiedHeatingSetpoint": WriteOccupiedHeatingSetpoint,
@@ -216,7 +220,7 @@ class DoorLock(Cluster):
 
 
 class WindowCoveringAttributes(Attributes):
-    current_position_lift_percent_100ths: int | None = Field(None, ge=0, le=10000)
+    current_position_lift_percent_100ths: int | None = Field(None, strict=True, ge=0, le=10000)
 
 
 class WindowCovering(Cluster):
@@ -231,7 +235,9 @@ class WindowCovering(Cluster):
 
 
 class TemperatureAttributes(Attributes):
-    measured_value: int | None = Field(None, ge=-27315, le=32767, description="0.01 °C")
+    measured_value: int | None = Field(
+        None, strict=True, ge=-27315, le=32767, description="0.01 °C"
+    )
 
 
 class TemperatureMeasurement(Cluster):
@@ -240,7 +246,7 @@ class TemperatureMeasurement(Cluster):
 
 
 class HumidityAttributes(Attributes):
-    measured_value: int | None = Field(None, ge=0, le=10000, description="0.01 %")
+    measured_value: int | None = Field(None, strict=True, ge=0, le=10000, description="0.01 %")
 
 
 class RelativeHumidityMeasurement(Cluster):
@@ -249,7 +255,9 @@ class RelativeHumidityMeasurement(Cluster):
 
 
 class IlluminanceAttributes(Attributes):
-    measured_value: int | None = Field(None, ge=0, le=65534, description="10000·log10(lux) + 1")
+    measured_value: int | None = Field(
+        None, strict=True, ge=0, le=65534, description="10000·log10(lux) + 1"
+    )
 
 
 class IlluminanceMeasurement(Cluster):
@@ -258,7 +266,7 @@ class IlluminanceMeasurement(Cluster):
 
 
 class OccupancyAttributes(Attributes):
-    occupied: bool | None = None
+    occupied: StrictBool | None = None
 
 
 class OccupancySensing(Cluster):
@@ -267,7 +275,7 @@ class OccupancySensing(Cluster):
 
 
 class BooleanStateAttributes(Attributes):
-    state_value: bool | None = None
+    state_value: StrictBool | None = None
 
 
 class BooleanState(Cluster):

@@ -148,6 +148,10 @@ def get(device_id: str) -> DeviceRow | None:
     return load((device_id,))
 
 
+def count_of_account(account_id: str) -> int:
+    return DeviceItem.by_account.count(account_id)
+
+
 def list_of_account(
     account_id: str, *, limit: int, after: str | None = None
 ) -> tuple[list[DeviceRow], str | None]:

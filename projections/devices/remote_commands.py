@@ -9,6 +9,7 @@ what is due), so that the usual life costs one index entry and its removal.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,7 +21,6 @@ from pynamodb.models import Model
 
 from domain.devices.remote_command import (
     FINAL,
-    OPEN,
     CommandStatus,
     RemoteCommandAccepted,
     RemoteCommandCanceled,
@@ -254,15 +254,19 @@ def get(device_id: str, number: int) -> RemoteCommandRow | None:
     return load((device_id, number))
 
 
+def get_many(device_id: str, numbers: Sequence[int]) -> list[RemoteCommandRow]:
+    """In any order; those that are not there are missing."""
+    keys = [(device_id, number) for number in numbers]
+    found = RemoteCommandItem.batch_get(keys, consistent_read=True)
+    return [RemoteCommandRow.model_validate_json(item.body) for item in found]
+
+
 def list_of_device(
-    device_id: str, *, open_only: bool, limit: int, before: int | None = None
+    device_id: str, *, limit: int, before: int | None = None
 ) -> list[RemoteCommandRow]:
     """Newest first, below the number ``before``."""
     older = RemoteCommandItem.number < before if before is not None else None
-    wanted = RemoteCommandItem.status.is_in(*OPEN) if open_only else None
-    found = RemoteCommandItem.query(
-        device_id, older, filter_condition=wanted, scan_index_forward=False, limit=limit
-    )
+    found = RemoteCommandItem.query(device_id, older, scan_index_forward=False, limit=limit)
     return [RemoteCommandRow.model_validate_json(item.body) for item in found]
 
 

@@ -91,9 +91,10 @@ class Clients:
         await self._process.stdin.drain()
         return await self._process.stdout.readline()
 
-    async def connect(self, count: int) -> float:
-        """Seconds that it took."""
-        return float(orjson.loads(await self.say(str(count)))["seconds"])
+    async def connect(self, count: int) -> tuple[int, float]:
+        """How many were connected, fewer where the machine is too slow, and in how many seconds."""
+        told = orjson.loads(await self.say(str(count)))
+        return int(told["count"]), float(told["seconds"])
 
 
 @asynccontextmanager
@@ -134,8 +135,9 @@ async def measure(directory: Path, sizes: Sizes) -> Connections:
         return await connect_and_stay(platform, parts, sizes)
 
 
-async def connect(parts: Sequence[Clients], count: int) -> float:
-    return max(await asyncio.gather(*(one.connect(count // len(parts)) for one in parts)))
+async def connect(parts: Sequence[Clients], count: int) -> tuple[int, float]:
+    done = await asyncio.gather(*(one.connect(count // len(parts)) for one in parts))
+    return sum(some for some, _ in done), max(seconds for _, seconds in done)
 
 
 async def connect_and_stay(
@@ -145,9 +147,8 @@ async def connect_and_stay(
     pids = {name: platform.supervisor.pid(name) for name in names}
     meter = CpuMeter(pids | {f"clients {n}": one.pid for n, one in enumerate(parts, 1)})
     memory = resident_kilobytes(pids["gateway"])
-    more = sizes.connections - sizes.connections_before
     meter.start()
-    seconds = await connect(parts, more)
+    more, seconds = await connect(parts, sizes.connections - sizes.connections_before)
     spent = meter.spent()
     await asyncio.sleep(SETTLE)
     meter.start()
@@ -155,4 +156,5 @@ async def connect_and_stay(
     upkeep = meter.spent()["gateway"] / sizes.pings_seconds
     grown = resident_kilobytes(pids["gateway"]) - memory
     cpu = {name: 1000 * value / more for name, value in spent.items()}
-    return Connections(sizes.connections, grown / more, more / seconds, cpu, upkeep)
+    total = sizes.connections_before + more
+    return Connections(total, grown / more, more / seconds, cpu, upkeep)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +20,12 @@ from tests.bench.counting import CountingProxy
 from tests.bench.load import Life, last_numbers, saturating, steadily
 from tests.bench.prices import Usage
 from tests.bench.sizes import Sizes
-from tests.bench.stage import Stage, set_up
+from tests.bench.stage import Home, Stage, set_up
 from tests.support.platform import Platform
 
 STEADY_HOMES = 12
-SETTLE = 6.0
-"""Seconds after which the relay has written the checkpoint that is due."""
+SLOW = 0.5
+"""Seconds that keep a life's events apart: each reaches its row alone."""
 TABLES = {
     "devices_events_table": "events",
     "devices_snapshots_table": "snapshots",
@@ -87,11 +87,13 @@ class Counts:
 
 @dataclass(frozen=True)
 class Cost:
-    """``with_reports``: saturated, and every result brings a changed state."""
+    """``slow``: as ``steady``, with devices that take a while. ``with_reports``: saturated, and
+    every result brings a changed state."""
 
     idle: Counts
     steady_rate: float
     steady: Counts
+    slow: Counts
     at_once: int
     saturated: Counts
     with_reports: Counts
@@ -103,42 +105,53 @@ async def measure(directory: Path, sizes: Sizes) -> Cost:
         proxy = CountingProxy(platform.endpoint_url)
         await stack.enter_async_context(proxy)
         platform.endpoint_for_processes = proxy.url
-        scene = Scene(await set_up(platform, stack), proxy)
+        scene = Scene(await set_up(platform, stack), proxy, sizes)
         await scene.warm_up()
         idle = await scene.idle(sizes.idle_seconds)
         few = scene.stage.homes[:STEADY_HOMES]
-        steady = await scene.counted(steadily(few, rate=sizes.cost_rate, count=sizes.cost_lives))
-        saturated = await scene.saturated(sizes.at_once, sizes.cost_saturated_seconds)
+        steady = await scene.steady(few, sizes.cost_lives)
+        slow = await scene.steady(few, sizes.cost_slow_lives, takes=SLOW)
+        saturated = await scene.saturated(sizes.cost_saturated_seconds)
         for home in scene.stage.homes:
             home.device.reports = True
-        with_reports = await scene.saturated(sizes.at_once, sizes.reports_seconds)
-    return Cost(idle, sizes.cost_rate, steady, sizes.at_once, saturated, with_reports)
+        with_reports = await scene.saturated(sizes.reports_seconds)
+    return Cost(idle, sizes.cost_rate, steady, slow, sizes.at_once, saturated, with_reports)
 
 
 @dataclass
 class Scene:
     stage: Stage
     proxy: CountingProxy
+    sizes: Sizes
 
     async def warm_up(self) -> None:
         lives = await saturating(self.stage.homes, at_once=len(self.stage.homes), seconds=0.5)
         await self.stage.until_projected(last_numbers(lives))
-        await asyncio.sleep(SETTLE)
+        await asyncio.sleep(self.sizes.settle_seconds)
 
     async def idle(self, seconds: float) -> Counts:
         self.proxy.reset()
         await asyncio.sleep(seconds)
         return counts(self.proxy, self.stage.settings, 0, seconds)
 
-    async def saturated(self, at_once: int, seconds: float) -> Counts:
-        return await self.counted(saturating(self.stage.homes, at_once=at_once, seconds=seconds))
+    async def steady(self, homes: Sequence[Home], lives: int, *, takes: float = 0.0) -> Counts:
+        for home in homes:
+            home.device.takes = takes
+        counted = await self.counted(steadily(homes, rate=self.sizes.cost_rate, count=lives))
+        for home in homes:
+            home.device.takes = 0.0
+        return counted
+
+    async def saturated(self, seconds: float) -> Counts:
+        homes, at_once = self.stage.homes, self.sizes.at_once
+        return await self.counted(saturating(homes, at_once=at_once, seconds=seconds))
 
     async def counted(self, load: Awaitable[list[Life]]) -> Counts:
         self.proxy.reset()
         began = time.perf_counter()
         lives = await load
         await self.stage.until_projected(last_numbers(lives))
-        await asyncio.sleep(SETTLE)
+        await asyncio.sleep(self.sizes.settle_seconds)
         seconds = time.perf_counter() - began
         return counts(self.proxy, self.stage.settings, len(lives), seconds)
 

@@ -49,7 +49,10 @@ async def connected(url: str, token: str) -> ClientConnection:
 
 
 class BenchDevice:
-    """``arrived``: when each number came, by ``time.perf_counter``. ``reports``: with state."""
+    """``arrived``: when each number came, by ``time.perf_counter``.
+
+    ``reports``: with changed state. ``takes``: seconds that it needs for a command.
+    """
 
     def __init__(self, url: str, key: Ed25519PrivateKey) -> None:
         self._url = url
@@ -57,6 +60,7 @@ class BenchDevice:
         self.device_id = device_id_of(public_key_of(key))
         self.arrived: dict[int, float] = {}
         self.reports = False
+        self.takes = 0.0
 
     async def __aenter__(self) -> Self:
         self._socket = await connected(self._url, connect_token(self._key))
@@ -74,6 +78,7 @@ class BenchDevice:
             message = orjson.loads(data)
             if message["type"] == "command":
                 self.arrived[message["number"]] = time.perf_counter()
+                await asyncio.sleep(self.takes)
                 answer = orjson.dumps(self._result(message["number"]))
                 await self._socket.send(answer, text=True)
 

@@ -9,18 +9,21 @@ from dataclasses import dataclass
 class Sizes:
     """Rates a second, durations in seconds."""
 
-    latency_samples: int = 220
-    latency_seconds: float = 120
-    lag_samples: int = 60
-    idle_seconds: float = 6
+    latency_samples: int = 210
+    latency_seconds: float = 90
+    lag_samples: int = 50
+    idle_seconds: float = 5
     steady_rate: float = 10
-    steady_lives: int = 200
-    saturated_seconds: float = 20
+    steady_lives: int = 150
+    saturated_seconds: float = 14
     at_once: int = 24
     cost_lives: int = 60
+    cost_slow_lives: int = 24
     cost_rate: float = 1
-    cost_saturated_seconds: float = 15
-    reports_seconds: float = 5
+    cost_saturated_seconds: float = 10
+    reports_seconds: float = 4
+    settle_seconds: float = 5.5
+    """After which the relay has written the checkpoint that is due."""
     connections: int = 5_000
     connections_before: int = 100
     pings_seconds: float = 21
@@ -28,17 +31,19 @@ class Sizes:
 
 FULL = Sizes()
 QUICK = Sizes(
-    latency_samples=40,
-    latency_seconds=15,
-    lag_samples=10,
+    latency_samples=30,
+    latency_seconds=12,
+    lag_samples=8,
     idle_seconds=2,
-    steady_lives=50,
-    saturated_seconds=5,
+    steady_lives=40,
+    saturated_seconds=3,
     cost_lives=12,
-    cost_rate=2,
-    cost_saturated_seconds=4,
-    reports_seconds=2,
-    connections=600,
+    cost_slow_lives=8,
+    cost_rate=4,
+    cost_saturated_seconds=2,
+    reports_seconds=1,
+    settle_seconds=1,
+    connections=300,
     connections_before=50,
     pings_seconds=1,
 )

@@ -185,6 +185,8 @@ def assert_was_attacked(attack: Attack, proxy: AwsProxy, devices: list[WaywardDe
     assert proxy.done["redelivered"] > 100
     assert proxy.done["shuffled"] > 100
     assert all(device.drops_after_receipt < 3 for device in devices)
+    received = sum(len(device.received) for device in devices)
+    assert received > sum(len(device.executed) for device in devices), "nothing came twice"
 
 
 def assert_had_everything(found: Audit) -> None:

@@ -112,7 +112,7 @@ async def test_events_reach_both_read_models_as_a_fold_of_the_store(settings: Se
         assert isinstance(device, DeviceRow)
         listed, cursor = await api.devices.list(ACCOUNT, limit=10, cursor=None)
         assert (listed, cursor) == ([device], None)
-        rows = await api.commands.list(device_id, open_only=True, limit=20, before=None)
+        rows = await api.commands.list(device_id, limit=20, before=None)
         assert [row.number for row in rows] == numbers[::-1]
         for row in rows:
             expected = await folded_command(api, device_id, row.number)

@@ -30,6 +30,7 @@ from domain.kernel.errors import ContractError, HintsUnavailable
 from domain.kernel.event import Event
 from projections.devices.ports import FeedReset
 from tests.support.redis import RedisServer
+from tests.support.waiting import eventually
 
 OLD, NEW = "01K0000000000000000000000A", "01K0000000000000000000000B"
 CONTEXT = Context(correlation_id="c", causation_id="m", principal="token:t")
@@ -220,9 +221,11 @@ async def test_a_device_is_offline_once_its_grace_is_over(link: Link) -> None:
     await sessions.alive()
     await sessions.connected("d1", OLD, "a1")
     await sessions.disconnected("d1", OLD, "a1")
-    async with asyncio.timeout(5):
-        while (await presence.online(["d1"]))["d1"]:
-            await asyncio.sleep(0.01)
+
+    async def offline() -> bool:
+        return not (await presence.online(["d1"]))["d1"]
+
+    await eventually(offline, within=5, every=0.01)
 
 
 async def test_coming_back_within_the_grace_ends_it(link: Link, client: Redis) -> None:

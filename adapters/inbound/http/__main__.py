@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import signal
@@ -15,6 +16,7 @@ from fastapi import FastAPI
 
 from adapters import bootstrap
 from adapters.inbound.http.app import create_app
+from adapters.inbound.http.connections import REQUEST_WITHIN, TAKEN_WITHIN, impatient
 from adapters.settings import Settings
 
 KEEP_ALIVE = 65
@@ -50,7 +52,7 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, *, request_within: float, taken_within: float) -> None:
     async with bootstrap.api(settings) as container:
         app = create_app(container)
         config = uvicorn.Config(
@@ -59,6 +61,7 @@ async def serve(settings: Settings) -> None:
             log_config=None,
             server_header=False,
             lifespan="on",
+            http=impatient(request_within, taken_within),
             ws="none",
             timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=GRACE,
@@ -72,8 +75,12 @@ async def serve(settings: Settings) -> None:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m adapters.inbound.http", description=__doc__)
+    parser.add_argument("--request-within", type=float, default=REQUEST_WITHIN, metavar="SECONDS")
+    parser.add_argument("--taken-within", type=float, default=TAKEN_WITHIN, metavar="SECONDS")
+    limits = vars(parser.parse_args())
     settings = bootstrap.load("api")
-    uvloop.run(serve(settings))
+    uvloop.run(serve(settings, **limits))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute
@@ -13,45 +14,71 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from adapters.inbound.http.edge import API, Exchange, header_of
 from adapters.inbound.http.errors import InsufficientScope, Unauthenticated
-from adapters.inbound.http.limits import TokenLimits
-from commands.accounts.tokens import Grant, InvalidToken, hash_of, verify
+from adapters.inbound.http.limits import FailureLimits, TokenLimits
+from commands.accounts.tokens import Grant, InvalidToken, hash_of, key_of, verify
 from commands.kernel.ports import Clock, Context, Tracer, Vault
 
 REMEMBERED = 10_000
 TRUSTED_FOR = 30.0
 """Seconds: the longest that a revoked token goes on working in a process that had seen it."""
+REFUSED_FOR = 5.0
+V = TypeVar("V")
 PUBLIC = frozenset({"/", "/assets/{digest}/{name}", "/docs", "/docs/{name}", "/openapi.json",
                     "/health/live", "/health/ready"})  # fmt: skip
 """Routes that need no token. Every other one lies below ``/v1`` and names a scope."""
 
 
 class TokenCache:
-    """Verified tokens by hash, for 30 s; the expiry is looked at on each use."""
+    """Verified tokens by hash, for 30 s; the expiry is looked at on each use.
+
+    Refused ones are remembered too, and an address may try only so many.
+    """
 
     def __init__(self, vault: Vault, clock: Clock, *, size: int = REMEMBERED) -> None:
         self._vault = vault
         self._clock = clock
         self._size = size
         self._held: OrderedDict[str, tuple[Grant, float]] = OrderedDict()
+        self._refused: OrderedDict[str, float] = OrderedDict()
+        self._failures = FailureLimits()
 
-    async def grant(self, token: str, *, fresh: bool = False) -> Grant:
-        """Raises ``InvalidToken``; ``fresh`` asks the vault in any case."""
+    async def grant(self, token: str, address: str) -> Grant:
+        """Raises ``InvalidToken`` or ``RateLimited``."""
         key = hash_of(token)
+        known = self._known(key)
+        if known is None:
+            key_of(token)  # what cannot be a token costs nothing
+            async with self._failures.attempt(address):
+                known = self._known(key) or await self.fresh(token)
+        return known
+
+    def _known(self, key: str) -> Grant | None:
+        now = asyncio.get_running_loop().time()
         held = self._held.get(key)
-        loop_time = asyncio.get_running_loop().time()
-        if held is not None and not fresh and held[1] > loop_time:
+        if held is not None and held[1] > now:
             held[0].require_unexpired(self._clock.now())
             return held[0]
+        if self._refused.get(key, 0.0) > now:
+            raise InvalidToken("the token is unknown or was revoked")
+        return None
+
+    async def fresh(self, token: str) -> Grant:
+        """As the vault has it now. Raises ``InvalidToken``."""
+        key, now = hash_of(token), asyncio.get_running_loop().time()
         try:
             grant = await verify(self._vault, token, now=self._clock.now())
         except InvalidToken:
             self._held.pop(key, None)
+            self._keep(self._refused, key, now + REFUSED_FOR)
             raise
-        self._held[key] = (grant, loop_time + TRUSTED_FOR)
-        self._held.move_to_end(key)
-        while len(self._held) > self._size:
-            self._held.popitem(last=False)
+        self._keep(self._held, key, (grant, now + TRUSTED_FOR))
         return grant
+
+    def _keep(self, entries: OrderedDict[str, V], key: str, value: V) -> None:
+        entries[key] = value
+        entries.move_to_end(key)
+        while len(entries) > self._size:
+            entries.popitem(last=False)
 
 
 @dataclass(frozen=True)
@@ -81,8 +108,9 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith(API):
             token = bearer_of(scope)
-            grant = await self._tokens.grant(token)
-            scope["homecast.caller"] = Caller(grant, lambda: self._tokens.grant(token, fresh=True))
+            address = scope["client"][0] if scope.get("client") else ""
+            grant = await self._tokens.grant(token, address)
+            scope["homecast.caller"] = Caller(grant, lambda: self._tokens.fresh(token))
             exchange: Exchange = scope["homecast.exchange"]
             quota = await self._limits.take(grant.token_id)
             exchange.extra_headers += quota.headers()

@@ -19,6 +19,7 @@ from commands.accounts.tokens import COMMANDS_WRITE
 from commands.devices import remote_commands
 from commands.kernel.ports import Context
 from domain.devices import lane
+from domain.devices.lane import LANE
 from domain.devices.remote_command import FINAL
 from projections.devices.remote_commands import RemoteCommandRow
 
@@ -31,6 +32,7 @@ IdempotencyKey = Annotated[
     str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)
 ]
 DEPTH = 16
+PAGE = 50
 INTEGER_MAX = 2**63 - 1
 
 
@@ -132,21 +134,37 @@ async def list_commands(
     caller: Reader,
     parts: Shared,
     status: Literal["open", "all"] = "all",
-    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE,
     cursor: Annotated[str | None, Query(pattern=r"^[1-9]\d{0,14}$")] = None,
 ) -> Response:
     """Newest first. May lag behind by moments; a single command does not."""
     await parts.devices.require_owner(device_id, caller.account_id)
-    rows = await parts.container.commands.list(
-        device_id,
-        open_only=status == "open",
-        limit=limit + 1,
-        before=int(cursor) if cursor else None,
-    )
-    page = rows[:limit]
-    items = [command_json(row) for row in page if row.account_id == caller.account_id]
-    next_cursor = str(page[-1].number) if len(rows) > limit else None
-    return answer({"items": items, "next_cursor": next_cursor})
+    before = int(cursor) if cursor else None
+    page = _open_page if status == "open" else _page
+    rows, last = await page(parts, device_id, caller.account_id, limit=limit, before=before)
+    next_cursor = str(last) if last else None
+    return answer({"items": [command_json(row) for row in rows], "next_cursor": next_cursor})
+
+
+async def _page(
+    parts: Parts, device_id: str, account_id: str, *, limit: int, before: int | None
+) -> tuple[list[RemoteCommandRow], int | None]:
+    """The account's own rows, and the number to continue below (None: that was all)."""
+    query = parts.container.commands
+    rows = await query.list(device_id, limit=limit + 1, before=before)
+    mine = [row for row in rows[:limit] if row.account_id == account_id]
+    return mine, rows[limit - 1].number if len(rows) > limit else None
+
+
+async def _open_page(
+    parts: Parts, device_id: str, account_id: str, *, limit: int, before: int | None
+) -> tuple[list[RemoteCommandRow], int | None]:
+    """The same of what is open: the lane knows, so that no history has to be searched."""
+    loaded = await parts.container.dispatcher.repository.load(LANE, device_id)
+    below = [one for one in loaded.state.open if before is None or one < before]
+    numbers = sorted(below, reverse=True)[: limit + 1]
+    rows = await parts.commands.open_ones(device_id, numbers[:limit], account_id)
+    return rows, numbers[limit - 1] if len(numbers) > limit else None
 
 
 @router.get("/{number}", response_model=CommandView)

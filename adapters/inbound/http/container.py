@@ -22,7 +22,7 @@ class ReportedState(Protocol):
     def state(self) -> dict[str, dict[str, Any]]: ...
 
     @property
-    def reported_at(self) -> datetime | str | None: ...
+    def reported_at(self) -> datetime: ...
 
 
 class DevicesQuery(Protocol):
@@ -32,12 +32,18 @@ class DevicesQuery(Protocol):
         self, account_id: str, *, limit: int, cursor: str | None
     ) -> tuple[list[DeviceRow], str | None]: ...
 
+    async def count(self, account_id: str) -> int:
+        """May lag behind by moments."""
+
 
 class CommandsQuery(Protocol):
     async def get(self, device_id: str, number: int) -> RemoteCommandRow | None: ...
 
+    async def get_many(self, device_id: str, numbers: Sequence[int]) -> Sequence[RemoteCommandRow]:
+        """In any order; those that are not there are missing."""
+
     async def list(
-        self, device_id: str, *, open_only: bool, limit: int, before: int | None
+        self, device_id: str, *, limit: int, before: int | None
     ) -> list[RemoteCommandRow]:
         """Newest first, below the number ``before``."""
 

@@ -9,13 +9,15 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from adapters.inbound.http.auth import Caller, Needs, context_of
-from adapters.inbound.http.errors import PreconditionRequired
+from adapters.inbound.http.container import Container
+from adapters.inbound.http.errors import PreconditionRequired, TooManyDevices
 from adapters.inbound.http.parts import Parts, parts_of
 from adapters.inbound.http.problems import DOCUMENTED
 from adapters.inbound.http.proof import proven_key
 from adapters.inbound.http.views import DevicePage, DeviceView, answer
 from commands.accounts.tokens import DEVICES_READ, DEVICES_WRITE
 from commands.devices import ownership
+from commands.kernel.dispatch import Unit
 from domain.devices.capabilities import Capabilities, DeviceKind
 from projections.devices.devices import DEVICES
 
@@ -27,6 +29,7 @@ DeviceId = Annotated[str, Path(pattern="^[a-z2-7]{26}$")]
 IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=64)]
 ETAG = re.compile(r'"(\d{1,15})"')
 CAPABILITIES_MAX = 32
+PAGE = 50
 
 
 class Body(BaseModel):
@@ -75,8 +78,15 @@ async def claim(request: Request, body: ClaimBody, caller: Writer, parts: Shared
         kind=body.kind,
         capabilities=body.capabilities,
     )
+
+    async def decide(unit: Unit) -> tuple[str, int]:
+        claimed = await ownership.claim_device(unit, message)
+        if unit.appends:  # a new one
+            await _require_room(container, caller.account_id)
+        return claimed
+
     (device_id, _), recorded = await container.dispatcher.execute(
-        context_of(request, container.tracer), lambda unit: ownership.claim_device(unit, message)
+        context_of(request, container.tracer), decide
     )
     claimed = [one for one in recorded if DEVICES.category == one.event.originator_id[:6]]
     row = DEVICES.fold(None, claimed[0].event) if claimed else None
@@ -85,11 +95,18 @@ async def claim(request: Request, body: ClaimBody, caller: Writer, parts: Shared
     return shown(device, 201, Location=f"/v1/devices/{device_id}")
 
 
+async def _require_room(container: Container, account_id: str) -> None:
+    """Claims that come at the same time may exceed the quota by a few."""
+    limit = container.settings.devices_per_account
+    if await container.devices.count(account_id) >= limit:
+        raise TooManyDevices(f"an account may have {limit} devices", limit=limit)
+
+
 @router.get("", response_model=DevicePage)
 async def list_devices(
     caller: Reader,
     parts: Shared,
-    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+    limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE,
     cursor: Annotated[str | None, Query(pattern="^[a-z2-7]{26}$")] = None,
 ) -> Response:
     """In order of id. May lag behind a change by moments; a single device does not."""

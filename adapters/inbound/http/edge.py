@@ -20,7 +20,12 @@ from commands.kernel.ports import Ids, Tracer
 from domain.kernel.errors import HomecastError
 
 SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
-SANE_TRACE = re.compile(r"[A-Za-z0-9=;:._-]{1,256}")
+TRACE_FIELDS = {
+    "Root": re.compile(r"1-[0-9a-f]{8}-[0-9a-f]{24}"),
+    "Parent": re.compile(r"[0-9a-f]{16}"),
+    "Sampled": re.compile(r"[01?]"),
+}
+TRACE_MAX = 512
 TIME_LIMIT = 35.0
 """Seconds until an answer begins: above the longest wait (25 s) with room to spare."""
 HEADERS: Sequence[tuple[bytes, bytes]] = (
@@ -47,16 +52,30 @@ def header_of(scope: Scope, name: bytes) -> str | None:
     return None
 
 
+def trace_of(header: str | None) -> str | None:
+    """What X-Ray defines of a tracing header, in its order; None unless all of that is sound.
+
+    Only ``Root`` has to be there. Load balancers and others add fields, which end here.
+    """
+    if header is None or len(header) > TRACE_MAX:
+        return None
+    given = dict(part.strip().partition("=")[::2] for part in header.split(";"))
+    known = {name: given[name] for name in TRACE_FIELDS if name in given}
+    sound = all(TRACE_FIELDS[name].fullmatch(value) for name, value in known.items())
+    if "Root" not in known or not sound:
+        return None
+    return ";".join(f"{name}={value}" for name, value in known.items())
+
+
 class Exchange:
     """One request and its answer, as far as the edge is concerned."""
 
     def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
         asked = header_of(scope, b"x-correlation-id")
-        trace = header_of(scope, b"x-amzn-trace-id")
         self.scope = scope
         self.request_id = request_id
         self.correlation_id = asked if asked and SANE_ID.fullmatch(asked) else request_id
-        self.trace = trace if trace and SANE_TRACE.fullmatch(trace) else None
+        self.trace = trace_of(header_of(scope, b"x-amzn-trace-id"))
         self.status = 0
         self.extra_headers: list[tuple[bytes, bytes]] = []
         self.limit: asyncio.Timeout | None = None

@@ -18,7 +18,7 @@ class InsufficientScope(NotPermitted):
 
 
 class RateLimited(Unavailable):
-    """The token has used up its requests of this minute."""
+    """The token has used up its requests of this minute, or its address its failed attempts."""
 
     code = "rate_limited"
 
@@ -27,6 +27,12 @@ class TooManyStreams(Unavailable):
     """The account has as many live streams open as it may."""
 
     code = "too_many_streams"
+
+
+class TooManyDevices(Refused):
+    """The account has as many devices as it may."""
+
+    code = "too_many_devices"
 
 
 class RouteNotFound(NotFound):

@@ -1,19 +1,28 @@
-"""How many requests a token may make in a minute, over all processes.
+"""How many requests a token may make in a minute, and how many unknown tokens an address may try.
 
-A fixed window of one minute. Each process takes requests from the shared counter in chunks and
-counts them off in memory, so that about one request in ten pays a round trip. What a process has
-taken and not used when the minute ends is lost to the others: at most one chunk per process. While
-Redis is away, each process grants the full number by itself.
+``TokenLimits``, over all processes: a fixed window of one minute. Each process takes requests from
+the shared counter in chunks and counts them off in memory, so that about one request in ten pays a
+round trip. What a process has taken and not used when the minute ends is lost to the others: at
+most one chunk per process. While Redis is away, each process grants the full number by itself.
+
+``FailureLimits``, in each process by itself: a bucket per client address, so that nobody can have
+the vault read without end. Where a proxy stands in front, uvicorn has to be told to trust it
+(``FORWARDED_ALLOW_IPS``), or all clients share the proxy's address.
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
 
 from adapters.inbound.http.container import Counters
 from adapters.inbound.http.errors import RateLimited
+from commands.accounts.tokens import InvalidToken
 from commands.kernel.ports import Clock
 from domain.kernel.errors import HintsUnavailable
 
@@ -21,6 +30,11 @@ WINDOW = 60
 CHUNKS = 60
 """A minute's requests are taken in this many parts."""
 TOKENS = 10_000
+FAILURES = 30
+"""Failed attempts that an address has at once, and gets back in a minute."""
+ADDRESSES = 10_000
+LOOKUPS = 8
+"""Of one address at a time: together they cannot fail more often than the bucket allows by far."""
 
 
 @dataclass
@@ -92,3 +106,61 @@ class TokenLimits:
         window.total = max(window.total, total)
         window.granted += granted
         window.held += granted
+
+
+class Bucket:
+    """One address's attempts, given back evenly over the minute."""
+
+    def __init__(self) -> None:
+        self.slots = asyncio.Semaphore(LOOKUPS)
+        self._left = float(FAILURES)
+        self._at = asyncio.get_running_loop().time()
+
+    def require(self) -> None:
+        now = asyncio.get_running_loop().time()
+        self._left = min(FAILURES, self._left + (now - self._at) * FAILURES / WINDOW)
+        self._at = now
+        if self._left < 1:
+            retry_after = math.ceil((1 - self._left) * WINDOW / FAILURES)
+            raise RateLimited("too many failed attempts", retry_after=retry_after)
+
+    def spend(self) -> None:
+        self._left -= 1
+
+
+class FailureLimits:
+    def __init__(self, *, size: int = ADDRESSES) -> None:
+        self._size = size
+        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
+
+    @asynccontextmanager
+    async def attempt(self, address: str) -> AsyncIterator[None]:
+        """Around looking up a token. Raises ``RateLimited``; an ``InvalidToken`` is counted."""
+        bucket = self._bucket(network_of(address))
+        async with bucket.slots:
+            bucket.require()
+            try:
+                yield
+            except InvalidToken:
+                bucket.spend()
+                raise
+
+    def _bucket(self, network: str) -> Bucket:
+        bucket = self._buckets.get(network)
+        if bucket is None:
+            bucket = self._buckets[network] = Bucket()
+        self._buckets.move_to_end(network)
+        while len(self._buckets) > self._size:
+            self._buckets.popitem(last=False)
+        return bucket
+
+
+def network_of(address: str) -> str:
+    """What one client has: an IPv4 address, or the /64 that its IPv6 address lies in."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, IPv6Address):
+        return str(parsed.ipv4_mapped or int(parsed) >> 64)
+    return address

@@ -44,7 +44,7 @@ class AccountLive:
 
     def __init__(self, account_id: str, instance: str, feeds: AccountFeeds) -> None:
         self.ring = Ring(instance)
-        self.translation = Translation()
+        self.translation = Translation(account_id)
         self.left_at = 0.0
         self._listening = asyncio.Event()
         self.task = asyncio.create_task(self._run(account_id, feeds), name="account ring")
@@ -66,7 +66,6 @@ class AccountLive:
     def _take(self, message: Message) -> None:
         if isinstance(message, FeedReset):
             self.ring.reset()
-            return
         try:
             told = list(self.translation.of(message))
         except (ValidationError, KeyError):
@@ -111,8 +110,7 @@ class Live:
         """Numbered as of its beginning: what comes meanwhile is sent after it, again."""
         event_id = account.ring.id_of(account.ring.last)
         content = await self._snapshots.take(account_id)
-        for device in content["devices"]:
-            account.translation.shown(device)
+        account.translation.shown(content["devices"])
         return text_of("snapshot", content, event_id)
 
     async def check_presence(self) -> None:

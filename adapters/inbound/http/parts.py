@@ -16,6 +16,7 @@ from adapters.inbound.http.limits import TokenLimits
 from adapters.inbound.http.live import Live
 from adapters.inbound.http.reading import Commands, Devices
 from adapters.inbound.http.rehints import TICK, Rehints
+from adapters.inbound.http.warmup import warm_up
 
 PRESENCE_EVERY = 5.0
 TIDY_EVERY = 1.0
@@ -37,6 +38,7 @@ class Parts:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
+        await warm_up(self.container)
         tasks = [
             asyncio.create_task(repeat(self.rehints.tick, TICK), name="re-hints"),
             asyncio.create_task(repeat(self.live.check_presence, PRESENCE_EVERY), name="presence"),

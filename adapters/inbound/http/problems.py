@@ -34,6 +34,7 @@ STATUS: Mapping[str, int] = {
     "proof_too_old": 409,
     "lane_closed": 409,
     "stale_session": 409,
+    "too_many_devices": 409,
     "command_not_cancelable": 409,
     "precondition_failed": 412,
     "too_large": 413,

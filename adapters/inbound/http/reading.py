@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from adapters.inbound.http.container import Container
+from adapters.inbound.http.container import Container, ReportedState
 from adapters.inbound.http.views import device_json
 from commands.kernel.ports import Recorded
 from domain.devices.device import DEVICE, DeviceNotFound
 from domain.devices.lane import LANE, CommandNotFound
-from domain.devices.remote_command import RemoteCommandAccepted
+from domain.devices.remote_command import OPEN, RemoteCommandAccepted
 from domain.kernel.errors import HintsUnavailable
 from projections.devices.devices import DEVICES, DeviceRow
 from projections.devices.remote_commands import (
@@ -43,6 +43,11 @@ def folded(
         }
         row = projection.fold(row, one.event).model_copy(update=changes)
     return row
+
+
+def of_owner(twin: ReportedState | None, row: DeviceRow) -> ReportedState | None:
+    """Not what the device reported while somebody else owned it."""
+    return twin if twin and twin.reported_at >= row.claimed_at else None
 
 
 class Devices:
@@ -78,7 +83,11 @@ class Devices:
             return []
         online, twins = await asyncio.gather(self.online(ids), self._twins.get_many(ids))
         return [
-            device_json(row, online=online.get(row.device_id), twin=twins.get(row.device_id))
+            device_json(
+                row,
+                online=online.get(row.device_id),
+                twin=of_owner(twins.get(row.device_id), row),
+            )
             for row in rows
         ]
 
@@ -115,6 +124,19 @@ class Commands:
         if row is None or row.account_id != account_id:
             raise CommandNotFound("no such command")
         return row
+
+    async def open_ones(
+        self, device_id: str, numbers: Sequence[int], account_id: str
+    ) -> list[RemoteCommandRow]:
+        """Those of them that are open, in this order; the store has what has no row yet."""
+        held = {row.number: row for row in await self._query.get_many(device_id, numbers)}
+        missing = [number for number in numbers if number not in held]
+        if missing:
+            tail = await self._store.read(LANE.stream(device_id), after=min(missing) - 1)
+            folded_ones = [self.new(device_id, number, tail) for number in missing]
+            held |= {row.number: row for row in folded_ones if row}
+        rows = [held[number] for number in numbers if number in held]
+        return [row for row in rows if row.account_id == account_id and row.status in OPEN]
 
     async def _from_store(
         self, device_id: str, number: int, now: datetime

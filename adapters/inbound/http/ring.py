@@ -10,6 +10,8 @@ from typing import Any
 import orjson
 
 KEPT = 512
+ROOM = 1_000_000
+"""Bytes that a ring keeps, and that a stream may be behind."""
 BEHIND = 256
 """Events that a stream may be behind before it is cut; its client comes back with its last id."""
 
@@ -32,19 +34,26 @@ def text_of(name: str, data: Any, event_id: str | None) -> bytes:
 class Stream:
     """One client's queue. ``cut``: it was too slow, and what it gets next would have a gap."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, room: int = ROOM) -> None:
         self._queue: asyncio.Queue[LiveEvent | None] = asyncio.Queue(size)
+        self._room = room
+        self._held = 0
         self.cut = False
 
     def put(self, event: LiveEvent) -> None:
-        if self._queue.full():
+        if self._queue.full() or (self._held and self._held + len(event.text) > self._room):
             self.cut = True
         else:
+            self._held += len(event.text)
             self._queue.put_nowait(event)
 
     def clear(self) -> None:
         while not self._queue.empty():
-            self._queue.get_nowait()
+            self._taken(self._queue.get_nowait())
+
+    def _taken(self, event: LiveEvent | None) -> LiveEvent | None:
+        self._held -= len(event.text) if event else 0
+        return event
 
     def end(self) -> None:
         """Nothing more comes; wakes whoever waits."""
@@ -55,10 +64,10 @@ class Stream:
     async def next(self, seconds: float) -> LiveEvent | None:
         """The next event, or None when none came in time or the stream has ended."""
         if not self._queue.empty():
-            return self._queue.get_nowait()
+            return self._taken(self._queue.get_nowait())
         try:
             async with asyncio.timeout(seconds):
-                return await self._queue.get()
+                return self._taken(await self._queue.get())
         except TimeoutError:
             return None
 
@@ -66,12 +75,17 @@ class Stream:
 class Ring:
     """``instance`` makes the ids of another process, or of an earlier ring, unknown here."""
 
-    def __init__(self, instance: str, *, kept: int = KEPT, behind: int = BEHIND) -> None:
+    def __init__(
+        self, instance: str, *, kept: int = KEPT, behind: int = BEHIND, room: int = ROOM
+    ) -> None:
         self.instance = instance
         self.last = 0
         self.streams: set[Stream] = set()
-        self._kept: deque[LiveEvent] = deque(maxlen=kept)
+        self._kept: deque[LiveEvent] = deque()
+        self._size = kept
         self._behind = behind
+        self._room = room
+        self._held = 0
 
     def id_of(self, sequence: int) -> str:
         return f"{self.instance}-{sequence}"
@@ -80,11 +94,15 @@ class Ring:
         self.last += 1
         event = LiveEvent(self.last, name, text_of(name, data, self.id_of(self.last)))
         self._kept.append(event)
+        self._held += len(event.text)
+        while len(self._kept) > self._size or self._held > self._room:
+            self._held -= len(self._kept.popleft().text)
         self._give(event)
 
     def reset(self) -> None:
         """Ids from before this are unknown from now on."""
         self._kept.clear()
+        self._held = 0
         self.last += 1
         self._give(LiveEvent(self.last, "reset", b""))
 
@@ -93,7 +111,7 @@ class Ring:
             stream.put(event)
 
     def open(self) -> Stream:
-        stream = Stream(self._behind)
+        stream = Stream(self._behind, self._room)
         self.streams.add(stream)
         return stream
 

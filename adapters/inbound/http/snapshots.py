@@ -43,7 +43,5 @@ class Snapshots:
 
     async def _recent(self, device_id: str, account_id: str) -> list[dict[str, Any]]:
         async with self._slots:
-            rows = await self._commands_query.list(
-                device_id, open_only=False, limit=COMMANDS_EACH, before=None
-            )
+            rows = await self._commands_query.list(device_id, limit=COMMANDS_EACH, before=None)
         return [command_json(row) for row in rows if row.account_id == account_id]

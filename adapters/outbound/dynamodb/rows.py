@@ -105,6 +105,9 @@ class DevicesQuery:
             devices.list_of_account, account_id, limit=limit, after=cursor
         )
 
+    async def count(self, account_id: str) -> int:
+        return await self._threads.run(devices.count_of_account, account_id)
+
 
 class CommandsQuery:
     def __init__(self, threads: Threads) -> None:
@@ -123,15 +126,16 @@ class CommandsQuery:
         )
         return [DueCommand(*found) for page in pages for found in page]
 
+    async def get_many(self, device_id: str, numbers: Sequence[int]) -> Sequence[RemoteCommandRow]:
+        if not numbers:
+            return []
+        return await self._threads.run(remote_commands.get_many, device_id, numbers)
+
     async def list(
-        self, device_id: str, *, open_only: bool, limit: int, before: int | None
+        self, device_id: str, *, limit: int, before: int | None
     ) -> list[RemoteCommandRow]:
         return await self._threads.run(
-            remote_commands.list_of_device,
-            device_id,
-            open_only=open_only,
-            limit=limit,
-            before=before,
+            remote_commands.list_of_device, device_id, limit=limit, before=before
         )
 
 

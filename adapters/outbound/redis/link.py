@@ -35,14 +35,16 @@ log = structlog.get_logger("homecast.redis")
 def connect(url: str) -> Redis:
     """A client that fails fast. Whoever calls owns it and has to ``aclose()`` it.
 
-    RESP2, because Redis 6.2 knows no maintenance notifications, and no ``CLIENT SETINFO``.
+    RESP2, because Redis 6.2 knows no maintenance notifications, and no ``CLIENT SETINFO``. No
+    ``socket_timeout``: with one redis-py writes through ``asyncio.wait_for``, which on Python 3.11
+    can swallow a cancellation; every use here has a time limit of its own.
     """
     return Redis.from_url(
         url,
         protocol=2,
         driver_info=None,
         socket_connect_timeout=PATIENT_LIMIT,
-        socket_timeout=PATIENT_LIMIT,
+        socket_timeout=None,
         max_connections=IN_FLIGHT + 16,
         retry=Retry(NoBackoff(), 0),
     )
@@ -77,7 +79,7 @@ class Link:
             try:
                 async with asyncio.timeout(limit):
                     result = await command()
-            except (TimeoutError, RedisTimeoutError) as error:
+            except (TimeoutError, RedisTimeoutError) as error:  # the latter while connecting
                 self._timed_out(late=self._now() - started - limit)
                 raise HintsUnavailable("Redis did not answer in time") from error
             except (RedisError, OSError) as error:

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 CONFIRMED_WITHIN = 0.3
 """Seconds to wait for Redis to confirm a subscription; after them one goes on without."""
+CONNECTED_WITHIN = 1.0
 QUIET = 5.0
 """Seconds without a message after which the connection is tried with a ping."""
 ANSWERED_WITHIN = 2.0
@@ -124,10 +125,11 @@ class Subscription:
 
     async def _follow(self, pubsub: PubSub) -> None:
         await self._wanted.wait()
-        await pubsub.connect()  # type: ignore[no-untyped-call]
-        self._pubsub = pubsub
-        if self._channels:
-            await pubsub.subscribe(*self._channels)
+        async with asyncio.timeout(CONNECTED_WITHIN):
+            await pubsub.connect()  # type: ignore[no-untyped-call]
+            self._pubsub = pubsub
+            if self._channels:
+                await pubsub.subscribe(*self._channels)
         asked = False
         while True:
             limit = ANSWERED_WITHIN if asked else QUIET

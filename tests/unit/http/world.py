@@ -28,7 +28,7 @@ from commands.accounts.tokens import SCOPES, issue_token
 from commands.devices import remote_commands
 from commands.kernel.dispatch import Decide, Dispatcher, R, Repository
 from commands.kernel.ports import Context, Recorded
-from domain.devices.remote_command import OPEN, CommandStatus
+from domain.devices.remote_command import CommandStatus
 from domain.kernel.errors import HintsUnavailable, StoreUnavailable
 from domain.kernel.event import category_of
 from domain.kernel.ids import device_id_of
@@ -165,20 +165,27 @@ class FakeDevices(FakeRows):
         later = [row for row in mine if cursor is None or row.device_id > cursor]
         return later[:limit], later[limit - 1].device_id if len(later) > limit else None
 
+    async def count(self, account_id: str) -> int:
+        return sum(row.account_id == account_id for row in self.rows.values())
+
 
 class FakeCommands(FakeRows):
     async def get(self, *key: Any) -> RemoteCommandRow | None:
         return self.rows.get(key[0] if len(key) == 1 else key)
 
+    async def get_many(
+        self, device_id: str, numbers: Sequence[int]
+    ) -> builtins.list[RemoteCommandRow]:
+        keys = [(device_id, number) for number in numbers]
+        return [self.rows[key] for key in keys if key in self.rows]
+
     async def list(
-        self, device_id: str, *, open_only: bool, limit: int, before: int | None
+        self, device_id: str, *, limit: int, before: int | None
     ) -> builtins.list[RemoteCommandRow]:
         rows = [
             row
             for row in self.rows.values()
-            if row.device_id == device_id
-            and (before is None or row.number < before)
-            and (not open_only or row.status in OPEN)
+            if row.device_id == device_id and (before is None or row.number < before)
         ]
         return sorted(rows, key=lambda row: int(-row.number))[:limit]
 
@@ -200,9 +207,10 @@ class FakeTwins:
 class World:
     """A container, its app, and the hands of devices and gateway."""
 
-    def __init__(self, *, rate: int = 100_000) -> None:
+    def __init__(self, *, rate: int = 100_000, devices: int = 1000) -> None:
         self.settings = Settings(
             rate_limit_per_minute=rate,
+            devices_per_account=devices,
             devices_events_table="a",
             devices_snapshots_table="b",
             vault_table="c",
