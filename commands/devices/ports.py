@@ -47,7 +47,10 @@ class Sessions(Protocol):
     """Presence and routing, as one gateway writes them. Raises ``HintsUnavailable``."""
 
     async def connected(self, device_id: str, session: str, account_id: str) -> None:
-        """Route the device here, unless a newer session exists; cuts the older one elsewhere."""
+        """Route the device here, unless a newer session is there; cuts the older one elsewhere."""
+
+    async def routed(self, device_id: str) -> str | None:
+        """The session that the device was last routed to, if that is known."""
 
     async def disconnected(self, device_id: str, session: str, account_id: str) -> None:
         """Stop routing; the device counts as online for 10 s more, if this was its session."""
@@ -70,9 +73,19 @@ class Twins(Protocol):
     """Reported state: the last one a device told, by session and sequence."""
 
     async def report(
-        self, device_id: str, *, session: str, sequence: int, state: dict[str, dict[str, Any]]
+        self,
+        device_id: str,
+        *,
+        claim: int,
+        session: str,
+        sequence: int,
+        state: dict[str, dict[str, Any]],
     ) -> bool:
-        """Merge a report by cluster; False when a later one is already there."""
+        """Merge a report by cluster; False when a later one is already there.
+
+        ``claim``: the lane's opening (``opened_at``); a later one starts from nothing. Raises
+        ``TooLarge`` or ``InvalidInput`` for what can never be stored.
+        """
 
 
 class Lanes(Protocol):

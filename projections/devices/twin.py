@@ -1,8 +1,9 @@
 """The twin: what a device last reported of itself, merged by cluster and attribute.
 
-No projection of events: the gateway writes it. Reports are ordered by session (later ones sort
-after) and by sequence within it; an older one never replaces a newer. All calls block, so they run
-in worker threads.
+No projection of events: the gateway writes it. Reports are ordered by claim (the lane version that
+opened it), by session (later ones sort after) and by sequence within it; an older one never
+replaces a newer, and a new claim starts from nothing. All calls block, so they run in worker
+threads.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class TwinRow(Model):
         read_timeout_seconds = 10
 
     device_id = UnicodeAttribute(hash_key=True)
+    claim = NumberAttribute(default=0)
     session = UnicodeAttribute()
     sequence = NumberAttribute()
     state = UnicodeAttribute()
@@ -51,6 +53,7 @@ class TwinRow(Model):
 @dataclass(frozen=True)
 class Report:
     device_id: str
+    claim: int
     session: str
     sequence: int
     state: ClusterStates
@@ -60,6 +63,7 @@ class Report:
 @dataclass(frozen=True)
 class Twin:
     device_id: str
+    claim: int
     session: str
     sequence: int
     state: ClusterStates
@@ -68,7 +72,8 @@ class Twin:
 
     def compare(self, report: Report) -> int:
         """Above 0: the report is older than what is here; 0: it is what is here."""
-        mine, other = (self.session, self.sequence), (report.session, report.sequence)
+        mine = (self.claim, self.session, self.sequence)
+        other = (report.claim, report.session, report.sequence)
         return (mine > other) - (mine < other)
 
 
@@ -105,10 +110,11 @@ def write_report(report: Report, known: Twin | None = None) -> tuple[Twin, bool]
 
 
 def merge(known: Twin | None, report: Report) -> Twin:
-    before = known.state if known else {}
+    before = known.state if known and known.claim == report.claim else {}
     changed = {cluster: {**before.get(cluster, {}), **new} for cluster, new in report.state.items()}
     return Twin(
         device_id=report.device_id,
+        claim=report.claim,
         session=report.session,
         sequence=report.sequence,
         state={**before, **changed},
@@ -120,6 +126,7 @@ def merge(known: Twin | None, report: Report) -> Twin:
 def _write(twin: Twin, known: Twin | None) -> bool:
     row = TwinRow(
         twin.device_id,
+        claim=twin.claim,
         session=twin.session,
         sequence=twin.sequence,
         state=_dump(twin.state),
@@ -149,6 +156,7 @@ def _dump(state: ClusterStates) -> str:
 def _twin(row: TwinRow) -> Twin:
     return Twin(
         device_id=row.device_id,
+        claim=int(row.claim or 0),
         session=row.session,
         sequence=int(row.sequence),
         state=orjson.loads(row.state),

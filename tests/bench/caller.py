@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,6 +11,8 @@ import orjson
 
 from tests.support.aws_wire import Message, read_message
 
+KEPT = 3.0
+"""Seconds: below the time that the API keeps an idle connection."""
 COMMAND = orjson.dumps({"command": "OnOff.Toggle", "args": {}})
 
 
@@ -25,6 +28,15 @@ class Caller:
             b"content-type": b"application/json",
         }
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._used = 0.0
+
+    async def ready(self) -> None:
+        """Connect, unless a connection is open and will not be closed in a moment for idleness."""
+        reader = self._streams[0] if self._streams else None
+        if reader is None or reader.at_eof() or time.monotonic() > self._used + KEPT:
+            self.close()
+            self._streams = await asyncio.open_connection(self._host, self._port)
+        self._used = time.monotonic()
 
     async def submit(self, device_id: str, *, wait: int) -> tuple[int, dict[str, Any]]:
         """Status and body of the answer."""
@@ -33,8 +45,8 @@ class Caller:
         return answer.status, answer.json()
 
     async def _exchange(self, request: Message) -> Message:
-        if self._streams is None:
-            self._streams = await asyncio.open_connection(self._host, self._port)
+        await self.ready()
+        assert self._streams is not None
         reader, writer = self._streams
         writer.write(request.encoded())
         answer = await read_message(reader)

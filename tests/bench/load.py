@@ -32,8 +32,9 @@ class Life:
 
 
 async def live(home: Home) -> Life:
-    """Waits until the life before it in this home is over; that is not in its time."""
+    """Waits until the life before it in this home is over; neither that nor connecting counts."""
     async with home.free:
+        await home.caller.ready()
         return await live_alone(home)
 
 

@@ -6,10 +6,13 @@ import asyncio
 import os
 import re
 import signal
+import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
 import pytest
@@ -19,9 +22,16 @@ from adapters.outbound.redis import RedisWatchers
 from commands.accounts.tokens import issue_token
 from commands.devices import remote_commands
 from commands.kernel.ports import Context
+from domain.devices.capabilities import KINDS, DeviceKind
+from domain.devices.device import DeviceStatus
 from domain.devices.remote_command import CommandStatus
+from projections.devices import devices
+from projections.devices import remote_commands as command_rows
+from projections.devices.devices import DeviceRow
+from projections.devices.remote_commands import RemoteCommandRow
 from tests.support.platform import settings_from
 from tests.support.redis import free_port
+from tests.support.waiting import eventually
 from tests.unit.http.world import ACCOUNT, DeviceKey
 
 DEADLINE = 20.0
@@ -32,6 +42,7 @@ class Api:
 
     def __init__(self, process: asyncio.subprocess.Process, port: int, token: str) -> None:
         self.process = process
+        self.port = port
         self.client = httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{port}",
             headers={"Authorization": f"Bearer {token}"},
@@ -59,12 +70,14 @@ class Api:
 
 
 @asynccontextmanager
-async def running(environment: Mapping[str, str], **changes: str) -> AsyncIterator[Api]:
+async def running(
+    environment: Mapping[str, str], *arguments: str, **changes: str
+) -> AsyncIterator[Api]:
     async with bootstrap.operator(settings_from(environment)) as core:
         token, _ = await issue_token(core.vault, clock=core.clock, ids=core.ids, account_id=ACCOUNT)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "adapters.inbound.http"),
+        *("-m", "adapters.inbound.http", *arguments),
         env={**os.environ, **environment, "HOMECAST_API_PORT": "0", **changes},
         stderr=asyncio.subprocess.PIPE,
     )
@@ -124,10 +137,11 @@ async def test_a_command_is_readable_at_once_and_its_outcome_is_waited_for(
 async def test_the_live_stream_tells_and_a_stop_ends_it(
     api: Api, stack_environment: dict[str, str]
 ) -> None:
-    key = await api.claim()
     async with api.client.stream("GET", "/v1/live") as stream:
         lines = stream.aiter_lines()
         await until(lines, "event: snapshot")
+        key = await api.claim()
+        assert f'"id":"{key.id}"' in await until(lines, "data: ")
         number = (await api.submit(key)).json()["number"]
         assert f'"id":"{key.id}.{number}"' in await until(lines, "data: ")
         async with bootstrap.operator(settings_from(stack_environment)) as gateway:
@@ -181,3 +195,116 @@ async def test_the_limit_of_requests_is_shared_by_processes(
     # A minute may turn over in between, which grants five more at most.
     assert 5 <= answers.count(200) <= 10
     assert set(answers) == {200, 429}
+
+
+# --- clients that keep us waiting -----------------------------------------------------------------
+
+
+@pytest.fixture
+async def impatient(stack_environment: dict[str, str]) -> AsyncIterator[Api]:
+    limits = ("--request-within", "0.5", "--taken-within", "0.5")
+    async with running(stack_environment, *limits) as api:
+        yield api
+
+
+async def seconds_until_closed(api: Api, sent: bytes, *, again: bytes = b"") -> float:
+    """``again`` is sent over and over, as long as that is possible."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    began = time.monotonic()
+    try:
+        writer.write(sent)
+        async with asyncio.timeout(DEADLINE):
+            while True:
+                try:
+                    async with asyncio.timeout(0.05):
+                        if not await reader.read(65536):
+                            break
+                except TimeoutError:
+                    writer.write(again)
+    except ConnectionError:
+        pass
+    finally:
+        writer.transport.abort()
+    return time.monotonic() - began
+
+
+HEAD = b"GET /health/live HTTP/1.1\r\nHost: here\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "again"),
+    [
+        (b"", b""),
+        (HEAD, b""),
+        (HEAD, b"X-A: b\r\n"),
+        (HEAD + b"\r\n" + HEAD, b"X-A: b\r\n"),
+        (b"POST /v1/devices HTTP/1.1\r\nHost: here\r\nContent-Length: 999\r\n\r\n", b"x"),
+    ],
+    ids=["silent", "unfinished", "dripping", "second-dripping", "refused-body-dripping"],
+)
+async def test_a_client_that_sends_no_whole_request_is_closed(
+    impatient: Api, sent: bytes, again: bytes
+) -> None:
+    assert 0.4 < await seconds_until_closed(impatient, sent, again=again) < 10
+
+
+async def test_a_connection_may_pause_between_requests(impatient: Api) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", impatient.port)
+    async with asyncio.timeout(DEADLINE):
+        for _ in range(2):
+            writer.write(HEAD + b"\r\n")
+            await reader.readuntil(b'{"status":"ok"}')
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(1):
+                    await reader.read(1)
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_client_that_takes_no_answer_is_closed(impatient: Api) -> None:
+    page = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: here\r\n\r\n"
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(client, ("127.0.0.1", impatient.port))
+        await loop.sock_sendall(client, page * 8)
+        ours = client.getsockname()[1]
+        began = time.monotonic()
+        await eventually(lambda: is_given_up(impatient.port, ours), within=DEADLINE)
+        assert time.monotonic() - began > 0.4
+
+
+async def is_given_up(server_port: int, client_port: int) -> bool:
+    """Whether the server has closed its end, though the kernel still has to send (Linux)."""
+    established = f":{server_port:04X} 0100007F:{client_port:04X} 01 "
+    return established not in Path("/proc/net/tcp").read_text()  # noqa: ASYNC240
+
+
+# --- the read models' questions -------------------------------------------------------------------
+
+
+async def test_rows_are_read_by_number_and_devices_counted(
+    stack_environment: dict[str, str],
+) -> None:
+    now = datetime.now(UTC)
+    async with bootstrap.api(settings_from(stack_environment)) as api:
+        for number in range(1, 121):
+            row = RemoteCommandRow(
+                applied=1, stream_version=number, device_id="a" * 26, number=number,
+                account_id=ACCOUNT, command="OnOff.On", args={}, status=CommandStatus.ACCEPTED,
+                accepted_at=now, expires_at=now + timedelta(days=1), updated_at=now,
+            )  # fmt: skip
+            assert command_rows.save(row, None)
+        found = await api.commands.get_many("a" * 26, [1, 7, 999, *range(10, 120)])
+        assert sorted(one.number for one in found) == [1, 7, *range(10, 120)]
+        assert await api.commands.get_many("a" * 26, []) == []
+        for name in "abc":
+            device = DeviceRow(
+                applied=1, stream_version=1, device_id=name * 26, account_id=ACCOUNT, name="Lamp",
+                kind=DeviceKind.ON_OFF_LIGHT, status=DeviceStatus.CLAIMED, claimed_at=now,
+                capabilities=KINDS[DeviceKind.ON_OFF_LIGHT], updated_at=now,
+            )  # fmt: skip
+            assert devices.save(device, None)
+        assert await api.devices.count(ACCOUNT) == 3
+        assert await api.devices.count("nobody") == 0

@@ -38,7 +38,7 @@ def test_each_output_is_a_setting_and_each_named_resource_in_the_settings_is_an_
     named = {
         f"HOMECAST_{field}".upper()
         for field in Settings.model_fields
-        if field.endswith(("_table", "_topic", "_queue"))
+        if field.endswith(("_table", "_topic", "_queue", "_dead_letters"))
     }
     assert outputs == named
 

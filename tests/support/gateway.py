@@ -43,7 +43,7 @@ from commands.devices.remote_commands import (
 from commands.kernel.dispatch import Dispatcher, Repository
 from domain.devices.capabilities import DeviceKind
 from domain.devices.lane import LANE, Lane
-from domain.kernel.errors import StoreUnavailable
+from domain.kernel.errors import HomecastError, StoreUnavailable
 from domain.kernel.ids import device_id_of
 from domain.kernel.recorded import Context, Recorded
 from tests.support.redis import RedisServer
@@ -60,13 +60,24 @@ class MemoryTwins:
     def __init__(self) -> None:
         self.states: dict[str, dict[str, dict[str, Any]]] = {}
         self.writes: list[tuple[str, int, dict[str, dict[str, Any]]]] = []
+        self.claims: list[int] = []
         self.away = False
+        self.refuses: HomecastError | None = None
 
     async def report(
-        self, device_id: str, *, session: str, sequence: int, state: dict[str, dict[str, Any]]
+        self,
+        device_id: str,
+        *,
+        claim: int,
+        session: str,
+        sequence: int,
+        state: dict[str, dict[str, Any]],
     ) -> bool:
         if self.away:
             raise StoreUnavailable("no twins now")
+        if self.refuses is not None:
+            raise self.refuses
+        self.claims.append(claim)
         self.writes.append((session, sequence, state))
         held = self.states.setdefault(device_id, {})
         for cluster, attributes in state.items():

@@ -115,7 +115,7 @@ def commands(
     context: typer.Context,
     device: DeviceName,
     only_open: Annotated[bool, typer.Option("--open", help="Only those under way")] = False,
-    limit: Annotated[int, typer.Option(min=1, max=100)] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=50)] = 20,
     as_json: AsJson = False,
 ) -> None:
     """Show what a device was asked to do, newest first."""

@@ -52,6 +52,13 @@ class Limits:
     """Seconds, unless named otherwise."""
 
     connections: int = 15_000
+    account_connections: int = 2_000
+    """Of one account's devices, so that none of them fills the gateway."""
+    sessions_burst: float = 5
+    """Sessions that a device may begin at once; each writes, for what is queued is given anew."""
+    session_every: float = 5.0
+    """And one more each time."""
+    devices_remembered: int = 20_000
     connecting: int = 64
     """Connections that may be authenticating or loading their lane at a time."""
     authentication: float = 5.0
@@ -62,7 +69,11 @@ class Limits:
     messages_per_second: float = 50.0
     burst: float = 100.0
     offences: int = 5
-    """Faulty messages before the session is closed."""
+    """Refused messages at once that close the session."""
+    offence_every: float = 10.0
+    """One is forgiven each time."""
+    sending: float = 10.0
+    """How long a device may leave unread what was written to it."""
     report_interval: float = 1.0
     offline_after: float = 10.25
     """A little more than Redis keeps a device online after it has gone."""
@@ -71,6 +82,9 @@ class Limits:
     retry: float = 1.0
     renewing: int = 32
     """Sessions that register and look at their lanes at a time after a loss of Redis."""
+    look_every: float = 60.0
+    """Every lane is read so often, should a hint that ends its session have been lost."""
+    looks_per_second: float = 100.0
     drain: float = 10.0
 
 

@@ -50,8 +50,8 @@ class Outgoing:
     """Looks at the lane when asked to, in one task at a time; idle, it has no task at all."""
 
     __slots__ = (
-        "_asked", "_at_least", "_fresh", "_handle", "_payloads", "_peer", "_runtime", "_task",
-        "given",
+        "_asked", "_at_least", "_begun", "_fresh", "_handle", "_payloads", "_peer", "_runtime",
+        "_task", "given",
     )  # fmt: skip
 
     def __init__(self, peer: Peer, runtime: Runtime) -> None:
@@ -59,19 +59,25 @@ class Outgoing:
         self._runtime = runtime
         self.given: dict[int, Given] = {}
         self._payloads: dict[int, Recorded] | None = None
+        self._begun = False
         self._asked = 0
         self._fresh = False
         self._at_least = 0
         self._task: asyncio.Task[None] | None = None
         self._handle: asyncio.TimerHandle | None = None
 
-    def look(self, *, fresh: bool = False, at_least: int = 0) -> asyncio.Task[None]:
+    def begin(self) -> None:
+        """The device is welcomed: what was asked for before is done from here on."""
+        self._begun = True
+        self.look()
+
+    def look(self, *, fresh: bool = False, at_least: int = 0) -> asyncio.Task[None] | None:
         """Give what there is to give. ``fresh``: read the lane; ``at_least``: up to this version
         when the cache does not know it yet."""
         self._asked += 1
         self._fresh |= fresh
         self._at_least = max(self._at_least, at_least)
-        if self._task is None:
+        if self._task is None and self._begun:
             self._task = self._runtime.tasks.spawn(self._run())
         return self._task
 
@@ -107,6 +113,9 @@ class Outgoing:
             self._peer.close(Close.TRY_LATER, error.code)
         except ConnectionClosed:
             self.stop()
+        except Exception:  # the edge: this task is nobody else's, and without it nothing is sent
+            log.exception("lane_failed", device=self._peer.device_id)
+            self._peer.close(Close.TRY_LATER, "internal error")
         finally:
             self._task = None
 

@@ -12,13 +12,17 @@ from typing import Annotated, Any, Literal, Self
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from domain.kernel.errors import ContractError
+from domain.kernel.errors import ContractError, HomecastError
 
 PATH = "/v1/device"
 SUBPROTOCOL = "homecast.v1"
 MAX_MESSAGE = 64 * 1024
 MAX_DEPTH = 8
 """Levels of nesting in what a device sends: more is refused."""
+MAX_RESULT = 8 * 1024
+"""Bytes of JSON in the ``result`` of a command: it is kept with the events."""
+MAX_TOLD = 200
+"""Characters of an error's detail: it may quote what the device sent."""
 
 
 class Close(IntEnum):
@@ -45,7 +49,9 @@ class Message(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-Number = Annotated[int, Field(ge=1, description="The command's number, unique for the device")]
+Number = Annotated[
+    int, Field(ge=1, lt=2**53, description="The command's number, unique for the device")
+]
 Sequence = Annotated[int, Field(ge=0, lt=2**53, description="Ascending within a session")]
 ReportedState = Annotated[
     dict[str, dict[str, Any]], Field(description="Attributes by cluster; may hold only changes")
@@ -77,7 +83,7 @@ class Result(Message):
     type: Literal["result"]
     number: Number
     status: Literal["SUCCEEDED", "FAILED", "REJECTED"]
-    result: dict[str, Any] = {}
+    result: dict[str, Any] = Field({}, description=f"At most {MAX_RESULT // 1024} KB of JSON")
     error: Word | None = None
     detail: Sentence | None = None
     state: ReportedState | None = None
@@ -139,6 +145,7 @@ class Error(Message):
     retryable: bool
     of: Of | None = None
     number: Number | None = None
+    sequence: Sequence | None = None
 
 
 FromDevice = Receipt | Progress | Result | Report
@@ -164,6 +171,36 @@ def parse(data: str | bytes) -> FromDevice:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))
         raise ContractError(f"{place}: {first['msg']}".lstrip(": ")) from error
+
+
+def refusal(
+    error: HomecastError,
+    *,
+    of: Of | None = None,
+    number: int | None = None,
+    sequence: int | None = None,
+) -> Error:
+    return Error(
+        code=error.code,
+        detail=error.detail[:MAX_TOLD],
+        retryable=error.retryable,
+        of=of,
+        number=number,
+        sequence=sequence,
+    )
+
+
+def result_too_large(result: Result) -> Error | None:
+    size = len(orjson.dumps(result.result))
+    if size <= MAX_RESULT:
+        return None
+    return Error(
+        code="result_too_large",
+        detail=f"the result is {size} bytes of JSON, {MAX_RESULT} are taken",
+        retryable=False,
+        of="result",
+        number=result.number,
+    )
 
 
 def render(message: ToDevice) -> str:

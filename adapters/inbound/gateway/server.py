@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -15,6 +16,7 @@ from adapters.inbound.gateway.container import GatewayContainer, Limits, Runtime
 from adapters.inbound.gateway.credentials import CredentialRefused, Credentials
 from adapters.inbound.gateway.gateway import Gateway
 from adapters.inbound.gateway.protocol import MAX_MESSAGE, PATH, SUBPROTOCOL
+from adapters.inbound.gateway.throttle import Throttles
 from domain.kernel.errors import Unavailable
 
 FRAMES_AHEAD = 4
@@ -24,9 +26,21 @@ CLOSE_TIMEOUT = 3
 
 
 class DeviceConnection(ServerConnection):
-    """A connection that knows whose it is, once the handshake is done."""
+    """A connection that knows whose it is, once the handshake is done.
+
+    ``sending``: seconds that the other side may leave unread what was written.
+    """
 
     device_id: str = ""
+    sending: float | None = None
+
+    async def drain(self) -> None:
+        """Messages, pings and the closing all wait here. An error from here aborts the connection;
+        the library itself would wait for ever."""
+        if not self.paused:
+            return await super().drain()
+        async with asyncio.timeout(self.sending):
+            return await super().drain()
 
 
 class GatewayServer:
@@ -36,6 +50,11 @@ class GatewayServer:
         self._limits = self.runtime.limits
         self._credentials = Credentials(container.vault, container.clock)
         self._admitting = asyncio.Semaphore(self._limits.connecting)
+        self._beginnings = Throttles(
+            rate=1 / self._limits.session_every,
+            burst=self._limits.sessions_burst,
+            size=self._limits.devices_remembered,
+        )
         self._open = 0
         self._draining = False
 
@@ -91,7 +110,9 @@ class GatewayServer:
         if self._draining or self._open >= self._limits.connections:
             return later(connection, "full, or about to stop\n")
         assert isinstance(connection, DeviceConnection)
-        return await self._authenticate(connection, request)
+        connection.sending = self._limits.sending
+        refusal = await self._authenticate(connection, request)
+        return refusal or self._slow_down(connection)
 
     def _health(self, connection: ServerConnection, path: str) -> Response:
         if path == "/health/ready" and self._draining:
@@ -115,6 +136,15 @@ class GatewayServer:
             return later(connection, "busy\n")
         return None
 
+    def _slow_down(self, connection: DeviceConnection) -> Response | None:
+        """Known by its signature: nobody else can use up what a device may begin."""
+        now = asyncio.get_running_loop().time()
+        wait = self._beginnings.try_take(connection.device_id, now)
+        if not wait:
+            return None
+        log.info("session_too_soon", device=connection.device_id)
+        return later(connection, "too many sessions\n", math.ceil(wait))
+
     async def _handle(self, connection: ServerConnection) -> None:
         assert isinstance(connection, DeviceConnection)
         self._open += 1
@@ -130,7 +160,7 @@ def authorization_of(request: Request) -> str | None:
     return values[0] if len(values) == 1 else None
 
 
-def later(connection: ServerConnection, text: str) -> Response:
+def later(connection: ServerConnection, text: str, seconds: int = 5) -> Response:
     response = connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, text)
-    response.headers["Retry-After"] = "5"
+    response.headers["Retry-After"] = str(seconds)
     return response

@@ -25,7 +25,9 @@ from adapters.inbound.gateway.protocol import (
     ToDevice,
     Welcome,
     parse,
+    refusal,
     render,
+    result_too_large,
 )
 from adapters.inbound.gateway.reports import Reports, State
 from adapters.inbound.gateway.throttle import Throttle
@@ -79,8 +81,8 @@ class DeviceSession:
         self.outgoing = Outgoing(self, runtime)
         self._reports: Reports | None = None
         self._last_report = -1
-        self._offences = 0
         now = asyncio.get_running_loop().time()
+        self._offences = Throttle(runtime.limits.offences - 1, now)
         self._throttle = Throttle(runtime.limits.burst, now)
         self._told = False
 
@@ -91,7 +93,7 @@ class DeviceSession:
             await self.write(
                 Welcome(session=self.session_id, heartbeat=int(limits.ping), window=limits.window)
             )
-            self.outgoing.look()
+            self.outgoing.begin()
             async for data in self._socket:
                 await self._take(data)
                 await self._slow_down()
@@ -104,7 +106,7 @@ class DeviceSession:
                 self._reports.flush()
 
     async def write(self, message: ToDevice) -> None:
-        """Raises ``ConnectionClosed``."""
+        """Raises ``ConnectionClosed``, also when the device does not read."""
         await self._socket.send(render(message))
 
     def close(self, code: Close, reason: str) -> None:
@@ -136,24 +138,14 @@ class DeviceSession:
         try:
             message = parse(data)
         except ContractError as error:
-            await self._refuse_contract(error)
+            await self.refuse(refusal(error))
             return
         started = time.perf_counter()
         number = None if isinstance(message, Report) else message.number
-        try:
-            await self._handle(message)
-            outcome = "ok"
-        except HomecastError as error:
-            outcome = error.code
-            await self.write(
-                Error(
-                    code=error.code,
-                    detail=error.detail,
-                    retryable=error.retryable,
-                    of=message.type,
-                    number=number,
-                )
-            )
+        error_told = await self._answered(message, number)
+        outcome = error_told.code if error_told else "ok"
+        if error_told:
+            await self.refuse(error_told)
         log.info(
             "device_message",
             type=message.type,
@@ -163,10 +155,31 @@ class DeviceSession:
             ms=round((time.perf_counter() - started) * 1000, 1),
         )
 
-    async def _refuse_contract(self, error: ContractError) -> None:
-        self._offences += 1
-        await self.write(Error(code=error.code, detail=error.detail, retryable=False))
-        if self._offences >= self._runtime.limits.offences:
+    async def _answered(self, message: FromDevice, number: int | None) -> Error | None:
+        """None: taken. What is too large is heard of all the same, so its command is not repeated
+        before the device had time to answer again."""
+        if isinstance(message, Result) and (error := result_too_large(message)):
+            self.outgoing.acknowledged(message.number)
+            return error
+        try:
+            await self._handle(message)
+        except HomecastError as refused:
+            sequence = message.sequence if isinstance(message, Report) else None
+            return refusal(refused, of=message.type, number=number, sequence=sequence)
+        return None
+
+    async def refuse(self, error: Error) -> None:
+        """Tell the device; one whose messages are refused again and again has to go."""
+        await self.write(error)
+        if error.retryable:
+            return
+        limits = self._runtime.limits
+        spent = self._offences.try_take(
+            rate=1 / limits.offence_every,
+            burst=limits.offences - 1,
+            now=asyncio.get_running_loop().time(),
+        )
+        if spent:
             self.close(Close.PROTOCOL_ERROR, "too many faulty messages")
 
     async def _handle(self, message: FromDevice) -> None:
@@ -215,7 +228,7 @@ class DeviceSession:
             "result", message.number, lambda unit: report_result(unit, result)
         )
         if recorded and message.state:
-            await self._reporting().add(await self._checked(message.state), None)
+            self._reporting().add(await self._checked(message.state), None)
 
     async def _reply(self, of: Of, number: int, decide: Decide) -> list[Recorded]:
         given = self.outgoing.acknowledged(number)
@@ -237,11 +250,11 @@ class DeviceSession:
 
     async def _report(self, message: Report) -> None:
         if message.sequence <= self._last_report:
-            await self.write(Ack(of="report", sequence=message.sequence))
+            if not self._reporting().waits_for(message.sequence):
+                await self.write(Ack(of="report", sequence=message.sequence))
             return
-        state = await self._checked(message.state)
+        self._reporting().add(await self._checked(message.state), message.sequence)
         self._last_report = message.sequence
-        await self._reporting().add(state, message.sequence)
 
     async def _checked(self, state: State) -> State:
         """By the capabilities of this claim: the lane vouches for the cached device."""
@@ -255,18 +268,5 @@ class DeviceSession:
 
     def _reporting(self) -> Reports:
         if self._reports is None:
-            self._reports = Reports(
-                self._runtime,
-                device_id=self.device_id,
-                session_id=self.session_id,
-                account_id=self.account_id,
-                acknowledge=self._reported,
-            )
+            self._reports = Reports(self, self._runtime)
         return self._reports
-
-    async def _reported(self, sequence: int) -> None:
-        if not self.closing:
-            try:
-                await self.write(Ack(of="report", sequence=sequence))
-            except ConnectionClosed:
-                return

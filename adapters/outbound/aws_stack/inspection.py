@@ -79,8 +79,11 @@ class Inspection:
 
     async def queues(self) -> list[Finding]:
         async with self.place.client("sqs") as client:
-            urls = self.of("AWS::SQS::Queue")
-            return [await looked(f"queue {last(url, '/')}", queue(client, url)) for url in urls]
+            return [
+                await looked(f"queue {last(url, '/')}", queue(client, url))
+                for url, wanted in self.of("AWS::SQS::Queue").items()
+                if "RedrivePolicy" in wanted  # the others are the dead letters of these
+            ]
 
     async def relay(self) -> list[Finding]:
         checkpoints = self.names["HOMECAST_RELAY_TABLE"]

@@ -28,9 +28,9 @@ class DynamoDbTwins:
         self._known: OrderedDict[str, Twin] = OrderedDict()
 
     async def report(
-        self, device_id: str, *, session: str, sequence: int, state: ClusterStates
+        self, device_id: str, *, claim: int, session: str, sequence: int, state: ClusterStates
     ) -> bool:
-        report = Report(device_id, session, sequence, state, self._clock.now())
+        report = Report(device_id, claim, session, sequence, state, self._clock.now())
         known = self._known.get(device_id)
         twin, written = await self._threads.run(write_report, report, known)
         self._keep(twin)

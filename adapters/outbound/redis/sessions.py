@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import structlog
@@ -30,7 +30,10 @@ local function cut(gateway, session)
   redis.call('PUBLISH', 'homecast:gateway:' .. gateway,
     '{"type":"cut","device_id":"' .. ARGV[1] .. '","session":"' .. session .. '"}')
 end
-local held = redis.call('HMGET', KEYS[1], 'session', 'gateway')
+local held = redis.call('HMGET', KEYS[1], 'session', 'gateway', 'left')
+if held[3] then
+  held = {}
+end
 if held[1] and held[1] > ARGV[2] then
   cut(ARGV[3], ARGV[2])
   return 0
@@ -83,6 +86,16 @@ class RedisSessions:
     async def connected(self, device_id: str, session: str, account_id: str) -> None:
         arguments = [device_id, session, self._gateway_id, account_id]
         await self._link.run(CONNECTED, [presence_key(device_id)], arguments, PATIENT_LIMIT)
+
+    async def routed(self, device_id: str) -> str | None:
+        client, key = self._link.client, presence_key(device_id)
+
+        async def session() -> bytes | None:
+            held = await cast("Awaitable[list[bytes | None]]", client.hmget(key, ["session"]))
+            return held[0]
+
+        held = await self._link.call(session, PATIENT_LIMIT)
+        return held.decode() if held else None
 
     async def disconnected(self, device_id: str, session: str, account_id: str) -> None:
         keys = [presence_key(device_id)]

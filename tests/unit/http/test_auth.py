@@ -1,12 +1,21 @@
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from adapters.inbound.http.auth import PUBLIC, TRUSTED_FOR, require_guarded, scope_needed
+from adapters.inbound.http.auth import (
+    PUBLIC,
+    REFUSED_FOR,
+    TRUSTED_FOR,
+    require_guarded,
+    scope_needed,
+)
+from adapters.inbound.http.limits import FAILURES
 from commands.accounts import tokens
 from domain.kernel.errors import InvalidInput
 from tests.unit.http.test_devices import code_of
@@ -150,3 +159,68 @@ async def test_reading_needs_no_writing(world: World, app: FastAPI, lamp: Device
     reader = Client(app, await world.token(scopes=["devices:read"]))
     assert (await reader.get(f"/v1/devices/{lamp.id}/commands")).status_code == 200
     assert code_of(await reader.submit(lamp.id)) == "insufficient_scope"
+
+
+@pytest.fixture
+def looked_up(world: World, app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The keys that the vault is asked for."""
+    keys: list[str] = []
+    get = world.vault.get
+
+    async def watched(key: str) -> dict[str, Any] | None:
+        keys.append(key)
+        await asyncio.sleep(0)
+        return await get(key)
+
+    monkeypatch.setattr(world.vault, "get", watched)
+    return keys
+
+
+def unknown(number: int) -> str:
+    return f"hc_{number:043}"
+
+
+async def test_a_refused_token_is_not_looked_up_again_at_once(
+    app: FastAPI, looked_up: list[str]
+) -> None:
+    assert REFUSED_FOR <= 5
+    nobody = Client(app, unknown(1))
+    for _ in range(FAILURES * 2):
+        assert code_of(await nobody.get("/v1/devices")) == "invalid_token"
+    assert len(looked_up) == 1
+    refused = app.state.parts.tokens._refused
+    for key in refused:
+        refused[key] -= REFUSED_FOR
+    await nobody.get("/v1/devices")
+    assert len(looked_up) == 2
+
+
+async def test_an_address_may_try_only_so_many_unknown_tokens(
+    world: World, app: FastAPI, client: Client, looked_up: list[str]
+) -> None:
+    assert (await client.get("/v1/devices")).status_code == 200
+    looked_up.clear()
+    attempts = [Client(app, unknown(n)).get("/v1/devices") for n in range(FAILURES * 3)]
+    codes = [code_of(one) for one in await asyncio.gather(*attempts)]
+    assert codes.count("rate_limited") >= FAILURES * 3 - len(looked_up)
+    assert FAILURES <= len(looked_up) <= FAILURES + 8
+    late = await Client(app, unknown(999)).get("/v1/devices")
+    assert late.status_code == 429
+    assert 2 <= int(late.headers["retry-after"]) <= 2 * 8
+    assert (await client.get("/v1/devices")).status_code == 200, "its token is known"
+
+
+async def test_what_cannot_be_a_token_is_neither_looked_up_nor_counted(
+    app: FastAPI, looked_up: list[str]
+) -> None:
+    for _ in range(FAILURES * 2):
+        assert code_of(await Client(app, "hc_abc").get("/v1/devices")) == "invalid_token"
+    assert not looked_up
+
+
+async def test_refused_tokens_are_remembered_within_bounds(app: FastAPI) -> None:
+    cache = app.state.parts.tokens
+    cache._size = 3
+    for number in range(5):
+        await Client(app, unknown(number)).get("/v1/devices")
+    assert len(cache._refused) == 3

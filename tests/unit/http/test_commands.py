@@ -112,8 +112,31 @@ async def test_commands_are_listed_newest_first(
     rest = await client.get(f"/v1/devices/{lamp.id}/commands", limit=3, cursor=cursor)
     assert [one["number"] for one in rest.json()["items"]] == [numbers[1], numbers[0]]
     assert rest.json()["next_cursor"] is None
-    open_ones = await client.get(f"/v1/devices/{lamp.id}/commands", status="open")
-    assert [one["number"] for one in open_ones.json()["items"]] == numbers[:0:-1]
+
+
+async def test_open_commands_are_listed_as_the_lane_has_them(
+    world: World, client: Client, lamp: DeviceKey
+) -> None:
+    address = f"/v1/devices/{lamp.id}/commands"
+    numbers = [(await client.submit(lamp.id)).json()["number"] for _ in range(3)]
+    world.projecting = False
+    await world.carry_out(lamp.id, numbers[0])
+    numbers.append((await client.submit(lamp.id)).json()["number"])
+    await world.send(lamp.id, numbers[3])
+    listed = world.commands.listed
+    first = (await client.get(address, status="open", limit=2)).json()
+    shown = [(one["number"], one["status"]) for one in first["items"]]
+    assert shown == [(numbers[3], "SENT"), (numbers[2], "ACCEPTED")]
+    rest = (await client.get(address, status="open", cursor=first["next_cursor"])).json()
+    assert [one["number"] for one in rest["items"]] == [numbers[1]]
+    assert rest["next_cursor"] is None
+    assert world.commands.listed == listed, "no history was searched"
+
+
+async def test_a_page_is_bounded(client: Client, lamp: DeviceKey) -> None:
+    for address in ("/v1/devices", f"/v1/devices/{lamp.id}/commands"):
+        assert (await client.get(address, limit=50)).status_code == 200
+        assert code_of(await client.get(address, limit=51)) == "invalid_input"
 
 
 async def test_a_command_can_be_canceled_until_it_is_sent(

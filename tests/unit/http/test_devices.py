@@ -200,3 +200,34 @@ async def test_another_accounts_device_does_not_exist(
         await stranger.post(f"{address}/commands", json={"command": "OnOff.On"}),
     ]
     assert {(one.status_code, code_of(one)) for one in answers} == {(404, "device_not_found")}
+
+
+async def test_what_a_device_reported_for_its_last_owner_is_not_shown(
+    world: World, app: FastAPI, client: Client, lamp: DeviceKey
+) -> None:
+    world.twins.held[lamp.id] = FakeTwin({"OnOff": {"on_off": True}}, START)
+    await client.http.delete(f"/v1/devices/{lamp.id}")
+    world.clock.advance(1)
+    next_owner = Client(app, await world.token(OTHER))
+    claimed = (await next_owner.claim(lamp, proof=lamp.proof(world.clock.now()))).json()
+    read = (await next_owner.get(f"/v1/devices/{lamp.id}")).json()
+    [listed] = (await next_owner.get("/v1/devices")).json()["items"]
+    for device in (claimed, read, listed):
+        assert (device["state"], device["reported_at"]) == ({}, None)
+    world.twins.held[lamp.id] = FakeTwin({"OnOff": {"on_off": False}}, world.clock.now())
+    reported = (await next_owner.get(f"/v1/devices/{lamp.id}")).json()
+    assert reported["state"] == {"OnOff": {"on_off": False}}
+
+
+async def test_an_account_may_own_only_so_many_devices() -> None:
+    world = World(devices=2)
+    async with world.app() as app:
+        client, other = Client(app, await world.token()), Client(app, await world.token(OTHER))
+        keys = [DeviceKey() for _ in range(3)]
+        assert [(await client.claim(key)).status_code for key in keys] == [201, 201, 409]
+        refused = await client.claim(keys[2])
+        assert (code_of(refused), refused.json()["limit"]) == ("too_many_devices", 2)
+        assert (await client.claim(keys[0])).status_code == 201, "it has that one"
+        assert (await other.claim(keys[2])).status_code == 201
+        await client.http.delete(f"/v1/devices/{keys[0].id}")
+        assert (await client.claim(DeviceKey())).status_code == 201

@@ -359,3 +359,20 @@ def test_a_ring_keeps_what_fits_and_knows_what_it_lost() -> None:
     kept.reset()
     assert kept.since("I-5") is None
     assert kept.since("I-6") == []
+
+
+async def test_a_released_device_is_not_asked_for_and_its_presence_not_told(
+    world: World, app: FastAPI, client: Client, lamp: DeviceKey, token: str
+) -> None:
+    async with live(app, token) as stream:
+        await stream.next("snapshot")
+        await client.http.delete(f"/v1/devices/{lamp.id}")
+        assert (await stream.next("device")).data["status"] == "RELEASED"
+        world.feed.tell(ACCOUNT, {"type": "presence", "device_id": lamp.id, "online": True})
+        world.feed.tell(ACCOUNT, {"type": "twin", "device_id": lamp.id, "state": {"OnOff": {}}})
+        await client.claim(DeviceKey())
+        assert (await stream.next()).name == "device"
+        world.presence.here.add(lamp.id)
+        await app.state.parts.live.check_presence()
+        assert stream.nothing_more()
+        assert lamp.id not in world.presence.asked[-1]

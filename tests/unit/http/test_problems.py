@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from structlog.testing import capture_logs
 
 from adapters.inbound.http import bodies
-from adapters.inbound.http.edge import Edge
+from adapters.inbound.http.edge import Edge, trace_of
 from adapters.inbound.http.problems import STATUS, leaves, page, problem
 from adapters.inbound.http.problems_page import PAGE, import_all
 from adapters.inbound.http.rehints import Rehints
@@ -21,6 +21,8 @@ from domain.kernel.errors import HomecastError
 from tests.unit.http.test_devices import code_of
 from tests.unit.http.world import Client, DeviceKey, World
 
+ROOT = "Root=1-67891233-abcdef012345678912345678"
+TRACE = f"{ROOT};Parent=53995c3f42cd8ad8;Sampled=1"
 import_all()
 LEAVES = sorted(
     {one for one in leaves() if not one.__module__.startswith("tests")}, key=lambda one: one.code
@@ -205,13 +207,37 @@ async def test_a_sane_correlation_id_comes_back_and_goes_into_the_events(
 ) -> None:
     response = await client.http.post(
         f"/v1/devices/{lamp.id}/lost",
-        headers={"X-Correlation-ID": "abc-123", "X-Amzn-Trace-Id": "Root=1-abc;Sampled=1"},
+        headers={"X-Correlation-ID": "abc-123", "X-Amzn-Trace-Id": f"Self=1-x;{TRACE}"},
     )
     assert response.headers["x-correlation-id"] == "abc-123"
     context = (await world.store.read(f"device-{lamp.id}"))[-1].context
-    assert (context.correlation_id, context.trace) == ("abc-123", "Root=1-abc;Sampled=1")
+    assert (context.correlation_id, context.trace) == ("abc-123", TRACE)
     assert context.principal.startswith("token:")
     assert len(context.causation_id) == 26
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        (TRACE, TRACE),
+        (ROOT, ROOT),
+        (f" Sampled=? ; {ROOT};Lineage=a:1", f"{ROOT};Sampled=?"),
+        (f"Self=1-67891234-12456789abcdef012345678;{ROOT}", ROOT),
+        (None, None),
+        ("", None),
+        ("Root=1-abc;Sampled=1", None),
+        ("Sampled=1", None),
+        (f"{ROOT};Sampled=2", None),
+        (f"{ROOT};Parent=53995C3F42CD8AD8", None),
+        (f"{ROOT};Parent=", None),
+        (f"{ROOT}\n", ROOT),
+        (f"{ROOT};" + "x" * 500, None),
+    ],
+)
+def test_of_a_tracing_header_what_is_well_formed_is_taken(
+    given: str | None, taken: str | None
+) -> None:
+    assert trace_of(given) == taken
 
 
 @pytest.mark.parametrize("given", ["", "a b", "x" * 129, "ü", 'a"b', "<b>"])
@@ -353,3 +379,27 @@ async def test_a_command_that_was_seen_to_be_sent_is_not_hinted(
     assert list(rehints._pending) == [(lamp.id, missed)]
     await rehints.tick()
     assert not world.lanes.nudged
+
+
+# --- starting -------------------------------------------------------------------------------------
+
+
+async def test_every_part_is_used_once_before_the_first_request(world: World) -> None:
+    async with world.app():
+        assert world.commands.listed == 1
+        assert world.store.reads == 1
+        assert world.counters.calls == 1
+        assert world.presence.asked
+
+
+async def test_what_is_away_or_hangs_does_not_keep_the_api_from_starting(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("adapters.inbound.http.warmup.TIME_LIMIT", 0.01)
+    monkeypatch.setattr(world.vault, "get", hang)
+    world.store.away = world.presence.away = world.counters.away = True
+    async with asyncio.timeout(5), world.app() as app:
+        assert (await Client(app, None).get("/health/live")).status_code == 200

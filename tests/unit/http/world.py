@@ -76,11 +76,13 @@ class FaultyStore(MemoryEventStore):
 class FakePresence:
     def __init__(self) -> None:
         self.here: set[str] = set()
+        self.asked: list[Sequence[str]] = []
         self.away = False
 
     async def online(self, device_ids: Sequence[str]) -> dict[str, bool]:
         if self.away:
             raise HintsUnavailable("away")
+        self.asked.append(device_ids)
         return {one: one in self.here for one in device_ids}
 
 
@@ -139,6 +141,7 @@ class FakeRows:
 
     def __init__(self) -> None:
         self.rows: dict[Key, Any] = {}
+        self.listed = 0
 
     async def get(self, key: Key) -> Any:
         return self.rows.get(key)
@@ -182,6 +185,7 @@ class FakeCommands(FakeRows):
     async def list(
         self, device_id: str, *, limit: int, before: int | None
     ) -> builtins.list[RemoteCommandRow]:
+        self.listed += 1
         rows = [
             row
             for row in self.rows.values()
