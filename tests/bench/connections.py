@@ -30,12 +30,14 @@ PROCESSES = ("gateway",)
 ITEMS_AT_ONCE = 25
 """The most that one BatchWriteItem takes."""
 CALLS_AT_ONCE = 4
+DEVICES_EACH = 10
+"""Of an account: a gateway serves only so many of one at a time."""
 SETTLE = 3.0
 
 
 @dataclass(frozen=True)
 class Connections:
-    """``cpu_ms``: of each process, per connect. ``upkeep``: share of a core for the pings."""
+    """``cpu_ms``: of each process, per connect. ``upkeep``: share of a core while idle."""
 
     count: int
     kilobytes_each: float
@@ -56,8 +58,10 @@ async def claim_all(settings: Settings, keys: Sequence[Ed25519PrivateKey]) -> No
         store=store, repository=repository, hints=NoHints(), clock=clock, ids=ids
     )
     account = ids.new()
-    for key in keys:
+    for count, key in enumerate(keys, 1):
         await claim(dispatcher, key, account)
+        if count % DEVICES_EACH == 0:
+            account = ids.new()
     events = [item async for item in store.scan_items()]
     await put_all(settings, settings.devices_events_table, events)
     await put_all(settings, settings.vault_table, list(store.vault.items.values()))

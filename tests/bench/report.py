@@ -136,7 +136,7 @@ def gateway_tables(found: Connections) -> str:
             ["memory per connection, KB", f"**{found.kilobytes_each:.1f}**"],
             ["connects a second", f"{found.per_second:.0f}"],
             *spent,
-            ["upkeep (pings), % of a core", f"{100 * found.upkeep:.1f}"],
+            ["upkeep: pings, looks at lanes; % of a core", f"{100 * found.upkeep:.1f}"],
         ],
     )
 

@@ -102,6 +102,33 @@ async def test_a_later_session_wins_over_any_sequence_of_an_earlier_one(
     assert await state_of(device_id) == OFF
 
 
+async def test_the_next_claim_begins_with_nothing_and_the_last_one_is_over(
+    twins: DynamoDbTwins, threads: Threads, device_id: str
+) -> None:
+    home: ClusterStates = {"LevelControl": {"level": 1}}
+    assert await twins.report(device_id, claim=1, session=S2, sequence=9, state=home)
+    for writer in (twins, DynamoDbTwins(threads)):
+        assert await writer.report(device_id, claim=7, session=S1, sequence=1, state=ON) is (
+            writer is twins
+        )
+        assert not await writer.report(device_id, claim=1, session=S2, sequence=10, state=home)
+    assert await state_of(device_id) == ON
+
+
+async def test_a_twin_of_before_claims_were_kept_is_an_earlier_one(
+    twins: DynamoDbTwins, device_id: str
+) -> None:
+    row = TwinRow(device_id, session=S2, sequence=1, state="{}", reported_at=AT, version=1)
+    row.claim = None
+    TwinRow.claim.null = True
+    try:
+        await asyncio.to_thread(row.save)
+    finally:
+        TwinRow.claim.null = False
+    assert await twins.report(device_id, claim=1, session=S1, sequence=1, state=ON)
+    assert await state_of(device_id) == ON
+
+
 async def test_a_stale_memory_is_found_out(
     twins: DynamoDbTwins, threads: Threads, device_id: str
 ) -> None:

@@ -28,15 +28,10 @@ from projections.devices import remote_commands as read_model
 from projections.devices.devices import DeviceRow
 from projections.devices.remote_commands import RemoteCommandRow
 from tests.support.platform import settings_from
+from tests.support.waiting import eventually
 
 ACCOUNT = "01ACCOUNT00000000000000000"
 CONTEXT = Context("correlation", "causation", "test")
-
-
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 15) -> None:
-    async with asyncio.timeout(seconds):
-        while not await condition():
-            await asyncio.sleep(0.02)
 
 
 @pytest.fixture
@@ -107,7 +102,7 @@ async def test_events_reach_both_read_models_as_a_fold_of_the_store(settings: Se
             row = await api.commands.get(device_id, numbers[-1])
             return row is not None and await api.devices.get(device_id) is not None
 
-        await until(arrived)
+        await eventually(arrived, within=15)
         device = await api.devices.get(device_id)
         assert isinstance(device, DeviceRow)
         listed, cursor = await api.devices.list(ACCOUNT, limit=10, cursor=None)
@@ -128,14 +123,14 @@ async def test_a_relay_that_comes_late_publishes_what_was_stored_before(
     async with bootstrap.api(settings) as api, projector(settings):
         device_id = await claim(api)
         async with relay(settings):
-            await until(lambda: has_device(api, device_id))
+            await eventually(lambda: has_device(api, device_id), within=15)
         number = await submit(api, device_id)
         async with relay(settings):
 
             async def arrived() -> bool:
                 return await api.commands.get(device_id, number) is not None
 
-            await until(arrived)
+            await eventually(arrived, within=15)
 
 
 async def has_device(api: Api, device_id: str) -> bool:
@@ -157,7 +152,7 @@ async def test_the_sweeper_expires_what_nobody_fetched(settings: Settings) -> No
             row = await api.commands.get(device_id, number)
             return row is not None and row.status == CommandStatus.EXPIRED
 
-        await until(expired)
+        await eventually(expired, within=15)
         assert await sweeper.sweep_once() == 0
 
 
@@ -173,14 +168,14 @@ async def test_a_row_that_lost_its_last_event_is_repaired_by_the_sweeper(
             async def accepted() -> bool:
                 return await api.commands.get(device_id, number) is not None
 
-            await until(accepted)
+            await eventually(accepted, within=15)
 
         async def repaired() -> bool:
             await sweeper.sweep_once()
             row = await api.commands.get(device_id, number)
             return row is not None and row.status == CommandStatus.EXPIRED
 
-        await until(repaired)
+        await eventually(repaired, within=15)
 
 
 async def test_what_is_no_event_goes_to_the_dead_letters_and_holds_up_nothing(
@@ -196,7 +191,7 @@ async def test_what_is_no_event_goes_to_the_dead_letters_and_holds_up_nothing(
                 group_id=f"device-{device_id}",
                 deduplication_id="1",
             )
-        await until(lambda: has_device(api, device_id))
+        await eventually(lambda: has_device(api, device_id), within=15)
         assert await dead_letters(settings) == ['{"id":"no event"}']
 
 
@@ -216,7 +211,7 @@ async def dead_letters(settings: Settings) -> list[str]:
 async def test_a_released_device_leaves_the_accounts_list(settings: Settings) -> None:
     async with bootstrap.api(settings) as api, relay(settings), projector(settings):
         device_id = await claim(api)
-        await until(lambda: has_device(api, device_id))
+        await eventually(lambda: has_device(api, device_id), within=15)
         message = ReleaseDevice(account_id=ACCOUNT, device_id=device_id)
         await api.dispatcher.execute(CONTEXT, lambda unit: ownership.release_device(unit, message))
 
@@ -224,7 +219,7 @@ async def test_a_released_device_leaves_the_accounts_list(settings: Settings) ->
             listed, _ = await api.devices.list(ACCOUNT, limit=10, cursor=None)
             return not listed
 
-        await until(gone)
+        await eventually(gone, within=15)
         row = await api.devices.get(device_id)
         assert row is not None
         assert row.account_id is None
@@ -238,7 +233,7 @@ async def test_lists_are_paged(settings: Settings) -> None:
             listed, _ = await api.devices.list(ACCOUNT, limit=10, cursor=None)
             return len(listed) == len(ids)
 
-        await until(all_there)
+        await eventually(all_there, within=15)
         first, cursor = await api.devices.list(ACCOUNT, limit=3, cursor=None)
         second, end = await api.devices.list(ACCOUNT, limit=3, cursor=cursor)
         assert [row.device_id for row in first + second] == ids

@@ -194,6 +194,19 @@ async def test_an_older_session_never_replaces_a_newer_one(link: Link) -> None:
         assert await next_of(to_there) == LookAtLane("d1")
 
 
+async def test_a_session_that_has_left_keeps_nobody_out(link: Link) -> None:
+    there, here = sessions_of(link, "g1"), sessions_of(link, "g2")
+    await there.connected("d1", NEW, "a1")
+    assert await here.routed("d1") == NEW
+    await there.disconnected("d1", NEW, "a1")
+    async with listening(here) as hints:
+        await here.connected("d1", OLD, "a1")
+        await hints_of(link).nudge(["d1"])
+        assert await next_of(hints) == LookAtLane("d1")
+    assert await here.routed("d1") == OLD
+    assert await here.routed("d2") is None
+
+
 async def test_a_late_disconnect_of_an_old_session_changes_nothing(link: Link) -> None:
     first, second, presence = sessions_of(link, "g1"), sessions_of(link, "g2"), RedisPresence(link)
     await second.alive()

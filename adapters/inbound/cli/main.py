@@ -168,7 +168,7 @@ def learn_names(names: dict[str, str], kind: str, data: Json) -> None:
 
 @app.command()
 def simulate(
-    devices: Annotated[int, typer.Option(min=1, max=5000, help="How many")] = 12,
+    devices: Annotated[int, typer.Option(min=1, max=1000, help="How many")] = 12,
     directory: Annotated[Path | None, typer.Option(help="Where their keys are kept")] = None,
 ) -> None:
     """Run simulated devices until Ctrl-C; the same ones again when started again."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import random
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 
+from ulid import ULID
 from websockets.asyncio.server import ServerConnection
 
 from adapters.inbound.gateway.container import Runtime, log
@@ -15,8 +18,13 @@ from commands.devices.ports import GatewayHint, LaneMoved, LookAtLane, Reconnect
 from commands.kernel.ports import Recorded
 from domain.devices.lane import LANE, Lane
 from domain.devices.remote_command import RemoteCommandAccepted
-from domain.kernel.errors import HintsUnavailable, HomecastError
+from domain.kernel.errors import Busy, HintsUnavailable, HomecastError
 from domain.kernel.machine import IllegalMoveError
+
+HEARING_WITHIN = 2.0
+"""Seconds to wait for the hints before the first device: one that came earlier would miss some."""
+LOOKED_WITHIN = 1.0
+"""Seconds that a round of looks waits for one of them."""
 
 
 class Gateway:
@@ -25,7 +33,9 @@ class Gateway:
         self._container = runtime.container
         self._connecting = asyncio.Semaphore(runtime.limits.connecting)
         self._renewal = asyncio.Event()
+        self._hearing = asyncio.Event()
         self._stopping = False
+        self._of_account: Counter[str] = Counter()
         self.sessions: dict[str, DeviceSession] = {}
 
     @asynccontextmanager
@@ -37,9 +47,13 @@ class Gateway:
                 ("hints", self._follow_hints()),
                 ("heartbeat", self._keep_heartbeat()),
                 ("renewal", self._keep_renewing()),
+                ("looks", self._keep_looking()),
             )
         ]
         try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(HEARING_WITHIN):
+                    await self._hearing.wait()
             yield
         finally:
             self._stopping = True
@@ -51,10 +65,9 @@ class Gateway:
 
     async def serve(self, socket: ServerConnection, device_id: str) -> None:
         """From an authenticated connection to its end."""
-        session_id = self._container.ids.new()
         try:
             async with self._connecting:
-                session = await self._begin(socket, device_id, session_id)
+                session = await self._begin(socket, device_id)
         except HomecastError as error:
             log.warning("session_refused", device=device_id, code=error.code)
             await socket.close(Close.TRY_LATER, error.code)
@@ -62,35 +75,70 @@ class Gateway:
         if session is None:
             await socket.close(Close.REVOKED, "the device has no owner")
             return
-        log.info("session_begins", device=device_id, session=session_id)
+        log.info("session_begins", device=device_id, session=session.session_id)
         try:
             await session.run()
         finally:
             await self._end(session)
 
-    async def _begin(
-        self, socket: ServerConnection, device_id: str, session_id: str
-    ) -> DeviceSession | None:
-        """Routed here first and read then, so that nothing falls between the two."""
+    async def _begin(self, socket: ServerConnection, device_id: str) -> DeviceSession | None:
+        """The lane is cached for whom it cannot be: what counts is read once it is routed here."""
         lane = await self._lane(device_id, cached=True)
         if not lane.is_open:
             lane = await self._lane(device_id)
         if not lane.is_open:
             return None
+        session_id = await self._session_id(device_id, lane)
         session = DeviceSession(
             socket, self._runtime, device_id=device_id, session_id=session_id, lane=lane
         )
-        older = self.sessions.get(device_id)
-        self.sessions[device_id] = session
+        self._enter(session)
+        try:
+            await self._route(session)
+        except BaseException:
+            await self._end(session)
+            raise
+        return session
+
+    async def _session_id(self, device_id: str, lane: Lane) -> str:
+        """After every session of the device so far, also those of gateways with a faster clock."""
+        routed, here = None, self.sessions.get(device_id)
+        with suppress(HintsUnavailable):
+            routed = await self._container.sessions.routed(device_id)
+        latest = max(lane.session, routed or "", here.session_id if here else "")
+        return max(self._container.ids.new(), following(latest))
+
+    def _enter(self, session: DeviceSession) -> None:
+        older = self.sessions.get(session.device_id)
+        held = self._of_account[session.account_id]
+        if older is None and held >= self._runtime.limits.account_connections:
+            raise Busy("the account has too many connections")
+        self._count(session.account_id, 1)
+        self.sessions[session.device_id] = session
         if older is not None:
             older.close(Close.SUPERSEDED, "a newer session of this device")
+
+    def _count(self, account_id: str, change: int) -> None:
+        self._of_account[account_id] += change
+        if not self._of_account[account_id]:
+            del self._of_account[account_id]
+
+    async def _route(self, session: DeviceSession) -> None:
+        """Routed here first and read then, so that nothing falls between the two."""
         with suppress(HintsUnavailable):
             await self._register(session)
-        lane = await self._lane(device_id)
-        session.account_id = lane.account_id or session.account_id
+        lane = await self._lane(session.device_id)
+        if lane.session > max(session.session_id, self._container.ids.new()):
+            # Not begun since, but by a faster clock, and unknown to the cache.
+            session.session_id = following(lane.session)
+            with suppress(HintsUnavailable):
+                await self._register(session)
         session.lane_opened_at = lane.opened_at
+        if lane.account_id and lane.account_id != session.account_id:
+            self._count(session.account_id, -1)
+            session.account_id = lane.account_id
+            self._count(session.account_id, 1)
         await self._tell_presence(session, online=True)
-        return session
 
     async def _lane(self, device_id: str, *, cached: bool = False) -> Lane:
         return (await self._container.repository.load(LANE, device_id, cached=cached)).state
@@ -107,6 +155,8 @@ class Gateway:
             raise
 
     async def _end(self, session: DeviceSession) -> None:
+        session.closing = True
+        self._count(session.account_id, -1)
         if self.sessions.get(session.device_id) is session:
             del self.sessions[session.device_id]
         log.info("session_ends", device=session.device_id, session=session.session_id)
@@ -136,6 +186,7 @@ class Gateway:
 
     async def _follow_hints(self) -> None:
         async with self._container.sessions.hints() as hints:
+            self._hearing.set()
             async for hint in hints:
                 self._take(hint)
 
@@ -195,7 +246,23 @@ class Gateway:
             if self.sessions.get(session.device_id) is session and not session.closing:
                 with suppress(HintsUnavailable):
                     await self._register(session)
-                await asyncio.wait([session.outgoing.look(fresh=True)])
+                if looking := session.outgoing.look(fresh=True):
+                    await asyncio.wait([looking])
+
+    # --- lost hints -------------------------------------------------------------------------------
+
+    async def _keep_looking(self) -> None:
+        """A session may be the last to hear that its device was released: ask, at a low rate."""
+        limits = self._runtime.limits
+        while True:
+            sessions = list(self.sessions.values())
+            pause = max(limits.look_every / max(len(sessions), 1), 1 / limits.looks_per_second)
+            if not sessions:
+                await asyncio.sleep(pause)
+            for session in sessions:
+                await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311
+                if not session.closing and (looking := session.outgoing.look(fresh=True)):
+                    await asyncio.wait([looking], timeout=LOOKED_WITHIN)
 
     # --- the end ----------------------------------------------------------------------------------
 
@@ -207,3 +274,9 @@ class Gateway:
         for session in sessions:
             session.close(Close.DRAINING, "this gateway stops")
             await asyncio.sleep(pause)
+
+
+def following(session: str) -> str:
+    """A ULID soon after, of the same millisecond; none after none."""
+    step = 1 + random.getrandbits(64)  # noqa: S311 - two gateways must not choose the same one
+    return str(ULID.from_int(int(ULID.from_str(session)) + step)) if session else ""

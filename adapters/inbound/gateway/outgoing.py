@@ -113,7 +113,7 @@ class Outgoing:
             self._peer.close(Close.TRY_LATER, error.code)
         except ConnectionClosed:
             self.stop()
-        except Exception:  # the edge: this task is nobody else's, and without it nothing is sent
+        except Exception:  # noqa: BLE001 - the edge: without this task nothing is sent any more
             log.exception("lane_failed", device=self._peer.device_id)
             self._peer.close(Close.TRY_LATER, "internal error")
         finally:

@@ -14,6 +14,7 @@ import structlog
 
 from adapters.faststream_aws import Backoff, SQSBroker, SQSQueue
 from commands.devices.ports import Lanes, Watchers
+from commands.kernel.ports import Tracer
 from domain.devices.device import DeviceStatus
 from domain.devices.remote_command import CommandStatus
 from domain.kernel.errors import ContractError, Unavailable
@@ -76,11 +77,19 @@ class Inbox:
     """One projection's queue: decodes, waits out faults, puts the undecodable aside at once."""
 
     def __init__(
-        self, projection: str, apply: Apply, *, decode: Decode, broker: SQSBroker, dead_letters: str
+        self,
+        projection: str,
+        apply: Apply,
+        *,
+        decode: Decode,
+        tracer: Tracer,
+        broker: SQSBroker,
+        dead_letters: str,
     ) -> None:
         self._projection = projection
         self._apply = apply
         self._decode = decode
+        self._tracer = tracer
         self._broker = broker
         self._dead_letters = dead_letters
 
@@ -89,7 +98,8 @@ class Inbox:
         recorded = [one for body in bodies if (one := await self._decoded(body)) is not None]
         if not recorded:
             return
-        await self._apply_patiently(recorded)
+        with self._tracer.span(f"project.{self._projection}", header=recorded[0].context.trace):
+            await self._apply_patiently(recorded)
         _line(self._projection, recorded, started)
 
     async def _decoded(self, body: Any) -> Recorded | None:

@@ -47,6 +47,7 @@ WRONG: list[Any] = [
     {"type": "receipt", "number": 0},
     {"type": "receipt", "number": "2"},
     {"type": "receipt", "number": 2.0},
+    {"type": "receipt", "number": 2**53},
     {"type": "receipt", "number": 2, "colour": "red"},
     {"type": "progress", "number": 2, "percent": 101},
     {"type": "result", "number": 2, "status": "EXPIRED"},
