@@ -7,12 +7,14 @@ import asyncio
 from adapters import bootstrap
 from adapters.inbound.gateway.container import log
 from adapters.inbound.gateway.server import GatewayServer
-from adapters.inbound.workers.process import run
+from adapters.inbound.gateway.warmup import warm_up
+from adapters.inbound.process import run
 
 
 async def main(stop: asyncio.Event) -> None:
     settings = bootstrap.load("gateway")
     async with bootstrap.gateway(settings) as container:
+        await warm_up(container)
         server = GatewayServer(container)
         async with server.listening(settings.gateway_host, settings.gateway_port) as port:
             log.info("listening", host=settings.gateway_host, port=port)

@@ -277,6 +277,6 @@ class Gateway:
 
 
 def following(session: str) -> str:
-    """A ULID soon after, of the same millisecond; none after none."""
-    step = 1 + random.getrandbits(64)  # noqa: S311 - two gateways must not choose the same one
+    """A ULID right after, that no other gateway chooses; none after none."""
+    step = 1 + random.getrandbits(64)
     return str(ULID.from_int(int(ULID.from_str(session)) + step)) if session else ""

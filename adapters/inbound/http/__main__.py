@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from adapters import bootstrap
 from adapters.inbound.http.app import create_app
 from adapters.inbound.http.connections import REQUEST_WITHIN, TAKEN_WITHIN, impatient
+from adapters.inbound.process import SETTLED_AFTER, settle
 from adapters.settings import Settings
 
 KEEP_ALIVE = 65
@@ -55,6 +56,7 @@ class Server(uvicorn.Server):
 async def serve(settings: Settings, *, request_within: float, taken_within: float) -> None:
     async with bootstrap.api(settings) as container:
         app = create_app(container)
+        asyncio.get_running_loop().call_later(SETTLED_AFTER, settle)
         config = uvicorn.Config(
             app,
             access_log=False,

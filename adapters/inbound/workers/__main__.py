@@ -6,7 +6,7 @@ import asyncio
 import sys
 
 from adapters import bootstrap
-from adapters.inbound.workers.process import run
+from adapters.inbound.process import run
 
 
 async def relay(stop: asyncio.Event) -> None:

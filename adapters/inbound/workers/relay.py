@@ -17,6 +17,7 @@ from typing import Any
 
 import structlog
 
+from adapters.inbound.process import pause
 from adapters.inbound.workers.ports import (
     Checkpoint,
     Checkpoints,
@@ -27,7 +28,6 @@ from adapters.inbound.workers.ports import (
     TableStream,
     Trimmed,
 )
-from adapters.inbound.workers.process import pause
 from adapters.inbound.workers.publisher import Publisher
 from domain.kernel.errors import ContractError, Unavailable
 

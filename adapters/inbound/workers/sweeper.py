@@ -12,8 +12,8 @@ from datetime import timedelta
 
 import structlog
 
+from adapters.inbound.process import pause
 from adapters.inbound.workers.ports import DueCommand, DueCommands
-from adapters.inbound.workers.process import pause
 from commands.devices import remote_commands
 from commands.devices.remote_commands import SweepLane
 from commands.kernel.dispatch import Dispatcher
