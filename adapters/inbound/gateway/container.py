@@ -82,7 +82,7 @@ class Limits:
     retry: float = 1.0
     renewing: int = 32
     """Sessions that register and look at their lanes at a time after a loss of Redis."""
-    look_every: float = 60.0
+    look_every: float = 3600.0
     """Every lane is read so often, should a hint that ends its session have been lost."""
     looks_per_second: float = 100.0
     drain: float = 10.0
