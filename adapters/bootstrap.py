@@ -45,6 +45,7 @@ from adapters.outbound.redis import (
     RedisPresence,
     RedisSessions,
     RedisWatchers,
+    UnawaitedHints,
     connect,
 )
 from adapters.outbound.redis.counters import RedisCounters
@@ -129,6 +130,8 @@ async def core(
             generation=settings.store_generation,
         )
         hints = RedisHints(link, to_cloud_event=to_cloud_event, origin_gateway=origin_gateway)
+        unawaited = UnawaitedHints(hints)
+        stack.push_async_callback(unawaited.aclose)
         snapshots = DynamoDbSnapshotStore(
             dynamodb, settings.devices_snapshots_table, settings.store_generation
         )
@@ -141,7 +144,7 @@ async def core(
             vault=DynamoDbVault(dynamodb, settings.vault_table),
             repository=repository,
             dispatcher=Dispatcher(
-                store=store, repository=repository, hints=hints, clock=clock, ids=ids
+                store=store, repository=repository, hints=unawaited, clock=clock, ids=ids
             ),
             hints=hints,
             lanes=hints,

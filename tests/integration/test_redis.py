@@ -20,6 +20,7 @@ from adapters.outbound.redis import (
     RedisPresence,
     RedisSessions,
     RedisWatchers,
+    UnawaitedHints,
     connect,
 )
 from commands.devices.ports import CutSession, GatewayHint, LaneMoved, LookAtLane, Reconnected
@@ -382,3 +383,40 @@ async def test_a_slow_watcher_gets_a_reset_instead_of_memory(link: Link, client:
         assert await next_of(messages) == FeedReset()
         rest = [(await next_of(messages)) for _ in range(4)]
         assert [message["n"] for message in rest] == [21, 22, 23, 24]
+
+
+class SlowHints:
+    """Leaves when it is told to."""
+
+    def __init__(self) -> None:
+        self.go = asyncio.Event()
+        self.told: list[str | None] = []
+
+    async def committed(self, recorded: Any, *, account_id: str | None) -> None:
+        await self.go.wait()
+        self.told.append(account_id)
+
+
+async def test_unawaited_hints_keep_nobody_waiting_and_leave_before_the_end() -> None:
+    slow = SlowHints()
+    hints = UnawaitedHints(slow)  # type: ignore[arg-type]
+    for account in ("a", "b"):
+        async with asyncio.timeout(1):
+            await hints.committed([], account_id=account)
+    assert slow.told == []
+    slow.go.set()
+    await hints.aclose()
+    assert slow.told == ["a", "b"]
+
+
+async def test_unawaited_hints_are_dropped_beyond_their_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("adapters.outbound.redis.hints.WAITING_COMMITS", 1)
+    slow = SlowHints()
+    hints = UnawaitedHints(slow)  # type: ignore[arg-type]
+    await hints.committed([], account_id="kept")
+    await hints.committed([], account_id="dropped")
+    slow.go.set()
+    await hints.aclose()
+    assert slow.told == ["kept"]

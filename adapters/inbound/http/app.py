@@ -46,6 +46,7 @@ def create_app(container: Container) -> FastAPI:
         version="1",
         lifespan=lifespan,
         docs_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # the Tracer port does it
         redoc_url=None,
         redirect_slashes=False,
     )

@@ -1,7 +1,7 @@
 """Hints, presence and routing over Redis: early and lossy; nothing that matters depends on them."""
 
 from adapters.outbound.redis.feed import RedisFeed
-from adapters.outbound.redis.hints import RedisHints
+from adapters.outbound.redis.hints import RedisHints, UnawaitedHints
 from adapters.outbound.redis.link import Link, connect
 from adapters.outbound.redis.presence import RedisPresence, RedisWatchers
 from adapters.outbound.redis.sessions import RedisSessions
@@ -13,5 +13,6 @@ __all__ = [
     "RedisPresence",
     "RedisSessions",
     "RedisWatchers",
+    "UnawaitedHints",
     "connect",
 ]

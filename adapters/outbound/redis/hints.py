@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -17,6 +18,7 @@ from domain.kernel.errors import HintsUnavailable
 from domain.kernel.event import category_of, id_of
 
 NUDGED_AT_ONCE = 200
+WAITING_COMMITS = 1000
 
 COMMITTED = Script("""
 -- KEYS: presence of the devices; ARGV: account channel or '', origin gateway or '', then per event
@@ -89,6 +91,29 @@ class RedisHints:
         with suppress(HintsUnavailable):
             for some in chunks(device_ids, NUDGED_AT_ONCE):
                 await self._link.run(LOOK, [presence_key(d) for d in some], some)
+
+
+class UnawaitedHints:
+    """The port ``Hints`` for who must not wait: the answer to a caller, a device's socket.
+
+    Hints leave in the order of their commits and may still overtake each other, as all hints may.
+    Beyond ``WAITING_COMMITS`` of them one is dropped rather than kept.
+    """
+
+    def __init__(self, hints: RedisHints) -> None:
+        self._hints = hints
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    async def committed(self, recorded: Sequence[Recorded], *, account_id: str | None) -> None:
+        if len(self._leaving) >= WAITING_COMMITS:
+            return
+        task = asyncio.create_task(self._hints.committed(recorded, account_id=account_id))
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    async def aclose(self) -> None:
+        """Let those under way leave; each has its own time limit."""
+        await asyncio.gather(*self._leaving, return_exceptions=True)
 
 
 def addressee(recorded: Recorded) -> str | None:
