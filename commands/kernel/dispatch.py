@@ -15,17 +15,16 @@ from pydantic import ValidationError
 from commands.kernel.ports import (
     Append,
     Clock,
-    Context,
     EventStore,
     Hints,
     Ids,
-    Recorded,
     Snapshot,
     SnapshotStore,
     VaultWrite,
 )
 from domain.kernel.errors import Busy, Unavailable, VersionConflict
 from domain.kernel.event import Aggregate, Event, S, State
+from domain.kernel.recorded import Context, Recorded
 
 R = TypeVar("R")
 

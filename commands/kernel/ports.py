@@ -9,9 +9,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from domain.kernel.event import Event
-from domain.kernel.recorded import Context, Recorded, event_id
-
-__all__ = ["Context", "Recorded", "event_id"]
+from domain.kernel.recorded import Context, Recorded
 
 
 @dataclass(frozen=True)

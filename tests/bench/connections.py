@@ -18,7 +18,7 @@ from adapters.outbound.memory.store import MemoryEventStore, MemorySnapshotStore
 from adapters.outbound.system.clock import SystemClock, Ulids
 from adapters.settings import Settings
 from commands.kernel.dispatch import Dispatcher, Repository
-from commands.kernel.ports import Recorded
+from domain.kernel.recorded import Recorded
 from tests.bench.devices import claim
 from tests.bench.processes import CpuMeter, resident_kilobytes
 from tests.bench.sizes import Sizes

@@ -21,10 +21,10 @@ from adapters import bootstrap
 from adapters.outbound.redis import RedisWatchers
 from commands.accounts.tokens import issue_token
 from commands.devices import remote_commands
-from commands.kernel.ports import Context
 from domain.devices.capabilities import KINDS, DeviceKind
 from domain.devices.device import DeviceStatus
 from domain.devices.remote_command import CommandStatus
+from domain.kernel.recorded import Context
 from projections.devices import devices
 from projections.devices import remote_commands as command_rows
 from projections.devices.devices import DeviceRow

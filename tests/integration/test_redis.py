@@ -24,11 +24,11 @@ from adapters.outbound.redis import (
     connect,
 )
 from commands.devices.ports import CutSession, GatewayHint, LaneMoved, LookAtLane, Reconnected
-from commands.kernel.ports import Context, Recorded
 from domain.devices.device import DeviceReleased
 from domain.devices.lane import LaneOpened
 from domain.kernel.errors import ContractError, HintsUnavailable
 from domain.kernel.event import Event
+from domain.kernel.recorded import Context, Recorded
 from projections.devices.ports import FeedReset
 from tests.support.redis import RedisServer
 from tests.support.waiting import eventually

@@ -13,11 +13,11 @@ from typing import Any
 import orjson
 
 from adapters.outbound.dynamodb.codec import to_cloud_event
-from commands.kernel.ports import Context, Recorded
 from domain.devices import device, lane
 from domain.devices import remote_command as rc
 from domain.devices.capabilities import KINDS, DeviceKind
 from domain.kernel.event import Event
+from domain.kernel.recorded import Context, Recorded
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 DEVICE_ID = "abcdefghijklmnopqrstuvwxyz"

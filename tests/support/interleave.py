@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
-from commands.kernel.ports import Append, Context, EventStore, Recorded, VaultWrite
+from commands.kernel.ports import Append, EventStore, VaultWrite
 from domain.kernel.errors import VersionConflict
+from domain.kernel.recorded import Context, Recorded
 
 Rival = Callable[[], Awaitable[object]]
 

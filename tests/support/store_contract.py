@@ -17,20 +17,12 @@ import pytest
 from adapters.outbound.dynamodb.event_store import DynamoDbEventStore
 from adapters.outbound.memory.store import MemoryEventStore
 from commands.kernel.dispatch import Repository
-from commands.kernel.ports import (
-    Append,
-    Context,
-    EventStore,
-    Recorded,
-    Snapshot,
-    SnapshotStore,
-    Vault,
-    VaultWrite,
-)
+from commands.kernel.ports import Append, EventStore, Snapshot, SnapshotStore, Vault, VaultWrite
 from domain.devices.device import DEVICE, DeviceReleased, DeviceRenamed
 from domain.devices.remote_command import RemoteCommandSucceeded
 from domain.kernel.errors import ContractError, InvalidInput, TooLarge, VersionConflict
 from domain.kernel.event import Event
+from domain.kernel.recorded import Context, Recorded
 from tests.support.events import AT
 
 CONTEXT = Context("correlation", "causation", "token:1", trace="Root=1-2-3")

@@ -15,11 +15,11 @@ from adapters.inbound.gateway.container import Runtime, log
 from adapters.inbound.gateway.protocol import Close
 from adapters.inbound.gateway.session import DeviceSession
 from commands.devices.ports import GatewayHint, LaneMoved, LookAtLane, Reconnected
-from commands.kernel.ports import Recorded
 from domain.devices.lane import LANE, Lane
 from domain.devices.remote_command import RemoteCommandAccepted
 from domain.kernel.errors import Busy, HintsUnavailable, HomecastError
 from domain.kernel.machine import IllegalMoveError
+from domain.kernel.recorded import Recorded
 
 HEARING_WITHIN = 2.0
 """Seconds to wait for the hints before the first device: one that came earlier would miss some."""

@@ -11,10 +11,10 @@ from websockets.exceptions import ConnectionClosed
 from adapters.inbound.gateway.container import Runtime, log
 from adapters.inbound.gateway.protocol import Close, Command, ToDevice
 from commands.devices.remote_commands import SendRemoteCommand, SweepLane, send, sweep
-from commands.kernel.ports import Context, Recorded
 from domain.devices.lane import LANE, Lane, StaleSession
 from domain.devices.remote_command import ACCEPTED, RemoteCommandAccepted, RemoteCommandSent
 from domain.kernel.errors import HomecastError, Unavailable
+from domain.kernel.recorded import Context, Recorded
 
 PAYLOADS_KEPT = 16
 SOONEST = 0.02

@@ -40,12 +40,12 @@ from commands.devices.remote_commands import (
     report_result,
 )
 from commands.kernel.dispatch import Unit
-from commands.kernel.ports import Context, Recorded
 from domain.devices.capabilities import check_report
 from domain.devices.device import DEVICE
 from domain.devices.lane import Lane
 from domain.devices.remote_command import CommandStatus
 from domain.kernel.errors import ContractError, HomecastError, InvalidInput
+from domain.kernel.recorded import Context, Recorded
 
 Decide = Callable[[Unit], Awaitable[None]]
 

@@ -16,7 +16,8 @@ from adapters.inbound.http.edge import API, Exchange, header_of
 from adapters.inbound.http.errors import InsufficientScope, Unauthenticated
 from adapters.inbound.http.limits import FailureLimits, TokenLimits
 from commands.accounts.tokens import Grant, InvalidToken, hash_of, key_of, verify
-from commands.kernel.ports import Clock, Context, Tracer, Vault
+from commands.kernel.ports import Clock, Tracer, Vault
+from domain.kernel.recorded import Context
 
 REMEMBERED = 10_000
 TRUSTED_FOR = 30.0

@@ -17,10 +17,10 @@ from adapters.inbound.http.views import CommandPage, CommandView, answer, comman
 from adapters.inbound.http.waiting import LONGEST, outcome
 from commands.accounts.tokens import COMMANDS_WRITE
 from commands.devices import remote_commands
-from commands.kernel.ports import Context
 from domain.devices import lane
 from domain.devices.lane import LANE
 from domain.devices.remote_command import FINAL
+from domain.kernel.recorded import Context
 from projections.devices.remote_commands import RemoteCommandRow
 
 router = APIRouter(

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 from adapters.settings import Settings
 from commands.devices.ports import Lanes
 from commands.kernel.dispatch import Dispatcher
-from commands.kernel.ports import Clock, EventStore, Ids, Recorded, Tracer, Vault
+from commands.kernel.ports import Clock, EventStore, Ids, Tracer, Vault
+from domain.kernel.recorded import Recorded
 from projections.devices.devices import DeviceRow
 from projections.devices.ports import Feed, Presence
 from projections.devices.remote_commands import RemoteCommandRow

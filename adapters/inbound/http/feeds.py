@@ -14,8 +14,8 @@ from typing import Any
 
 import structlog
 
-from commands.kernel.ports import Recorded
 from domain.kernel.errors import ContractError
+from domain.kernel.recorded import Recorded
 from projections.devices.ports import Feed, FeedReset
 
 LINGER = 10.0

@@ -12,11 +12,11 @@ from typing import Any
 
 from adapters.inbound.http.container import Container, ReportedState
 from adapters.inbound.http.views import device_json
-from commands.kernel.ports import Recorded
 from domain.devices.device import DEVICE, DeviceNotFound
 from domain.devices.lane import LANE, CommandNotFound
 from domain.devices.remote_command import OPEN, RemoteCommandAccepted
 from domain.kernel.errors import HintsUnavailable
+from domain.kernel.recorded import Recorded
 from projections.devices.devices import DEVICES, DeviceRow
 from projections.devices.remote_commands import (
     HISTORY_KEPT,

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 from adapters.inbound.http.container import Container
 from adapters.inbound.http.feeds import Message
-from commands.kernel.ports import Recorded
 from domain.devices.lane import LANE
 from domain.devices.remote_command import RemoteCommandEvent
 from domain.kernel.errors import HintsUnavailable, Unavailable
 from domain.kernel.event import id_of
+from domain.kernel.recorded import Recorded
 
 AFTER = (1.0, 2.0, 4.0)
 """Seconds after the submit."""

@@ -13,12 +13,12 @@ from typing import Any, Generic, TypeVar
 from adapters.inbound.http.feeds import Message
 from adapters.inbound.http.reading import folded
 from adapters.inbound.http.views import command_json, device_json, iso
-from commands.kernel.ports import Recorded
 from domain.devices.device import DEVICE, DeviceClaimed, DeviceReleased, DeviceRenamed, DeviceStatus
 from domain.devices.device import DeviceReportedLost as ReportedLost
 from domain.devices.lane import LaneOpened
 from domain.devices.remote_command import FINAL, STATUS_AFTER, RemoteCommandEvent
 from domain.kernel.event import Event, category_of, id_of
+from domain.kernel.recorded import Recorded
 from projections.devices.devices import DEVICES, DeviceRow
 from projections.devices.ports import FeedReset
 from projections.devices.remote_commands import REMOTE_COMMANDS, RemoteCommandRow

@@ -6,8 +6,8 @@ import asyncio
 
 from adapters.inbound.http.feeds import Listener, Message
 from adapters.inbound.http.reading import Commands
-from commands.kernel.ports import Recorded
 from domain.devices.remote_command import FINAL
+from domain.kernel.recorded import Recorded
 from projections.devices.ports import FeedReset
 from projections.devices.remote_commands import REMOTE_COMMANDS, RemoteCommandRow
 

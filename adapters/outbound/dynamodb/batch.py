@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from adapters.outbound.dynamodb.codec import Item, dump_json, public_size, to_item
-from commands.kernel.ports import Append, Context, Recorded, VaultWrite
+from commands.kernel.ports import Append, VaultWrite
 from domain.kernel.errors import ContractError, InvalidInput, TooLarge
+from domain.kernel.recorded import Context, Recorded
 
 MAX_ACTIONS = 100
 """Of a DynamoDB transaction."""

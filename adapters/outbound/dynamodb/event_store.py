@@ -10,8 +10,9 @@ from adapters.outbound.dynamodb.batch import prepare
 from adapters.outbound.dynamodb.codec import Item, dump_time, from_item
 from adapters.outbound.dynamodb.commits import Commits
 from adapters.outbound.dynamodb.streams import SCAN_PAGE, scan_items, stream_items
-from commands.kernel.ports import Append, Context, Recorded, VaultWrite
+from commands.kernel.ports import Append, VaultWrite
 from domain.kernel.errors import ContractError
+from domain.kernel.recorded import Context, Recorded
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient

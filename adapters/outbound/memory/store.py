@@ -15,8 +15,9 @@ import orjson
 
 from adapters.outbound.dynamodb.batch import Batch, prepare, vault_item
 from adapters.outbound.dynamodb.codec import Item, dump_time, from_item
-from commands.kernel.ports import Append, Context, Recorded, Snapshot, VaultWrite
+from commands.kernel.ports import Append, Snapshot, VaultWrite
 from domain.kernel.errors import VersionConflict
+from domain.kernel.recorded import Context, Recorded
 
 
 class MemoryVault:

@@ -11,11 +11,11 @@ import orjson
 
 from adapters.outbound.redis.link import Link, Script
 from adapters.outbound.redis.names import account_channel, presence_key
-from commands.kernel.ports import Recorded
 from domain.devices.device import DEVICE, DeviceReleased, DeviceReportedLost
 from domain.devices.lane import LANE
 from domain.kernel.errors import HintsUnavailable
 from domain.kernel.event import category_of, id_of
+from domain.kernel.recorded import Recorded
 
 NUDGED_AT_ONCE = 200
 WAITING_COMMITS = 1000

@@ -19,8 +19,8 @@ from adapters.outbound.redis.names import (
 )
 from adapters.outbound.redis.subscription import Mailbox, Subscription
 from commands.devices.ports import CutSession, GatewayHint, LaneMoved, LookAtLane, Reconnected
-from commands.kernel.ports import Recorded
 from domain.kernel.errors import ContractError
+from domain.kernel.recorded import Recorded
 
 WAITING_HINTS = 10_000
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from adapters.inbound.http.ring import Ring
 from adapters.inbound.http.translation import Recent, Told, Translation
-from commands.kernel.ports import Context, Recorded
 from domain.devices.capabilities import KINDS, DeviceKind
 from domain.devices.device import DeviceClaimed, DeviceReleased
 from domain.devices.lane import LaneOpened
@@ -18,6 +17,7 @@ from domain.devices.remote_command import (
     RemoteCommandSucceeded,
 )
 from domain.kernel.event import Event
+from domain.kernel.recorded import Context, Recorded
 from projections.devices.ports import FeedReset
 from projections.devices.remote_commands import fold
 from tests.unit.http.world import ACCOUNT, OTHER, START

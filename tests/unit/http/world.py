@@ -27,11 +27,11 @@ from adapters.settings import Settings
 from commands.accounts.tokens import SCOPES, issue_token
 from commands.devices import remote_commands
 from commands.kernel.dispatch import Decide, Dispatcher, R, Repository
-from commands.kernel.ports import Context, Recorded
 from domain.devices.remote_command import CommandStatus
 from domain.kernel.errors import HintsUnavailable, StoreUnavailable
 from domain.kernel.event import category_of
 from domain.kernel.ids import device_id_of
+from domain.kernel.recorded import Context, Recorded
 from projections.devices.devices import DEVICES, DeviceRow
 from projections.devices.ports import FeedReset
 from projections.devices.remote_commands import REMOTE_COMMANDS, RemoteCommandRow
