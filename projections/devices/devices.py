@@ -8,10 +8,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import assert_never, cast
 
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute
-from pynamodb.exceptions import PutError
+from pynamodb.attributes import UnicodeAttribute
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
-from pynamodb.models import Model
 
 from domain.devices.capabilities import Capabilities, DeviceKind
 from domain.devices.device import (
@@ -24,6 +22,7 @@ from domain.devices.device import (
 )
 from domain.kernel.event import Event, id_of
 from projections.kernel.gate import GatedRow, Key, Projection
+from projections.kernel.items import GatedItem, Placed
 
 
 class DeviceRow(GatedRow):
@@ -95,20 +94,12 @@ class ByAccount(GlobalSecondaryIndex["DeviceItem"]):
     device_id = UnicodeAttribute(range_key=True)
 
 
-class DeviceItem(Model):
-    class Meta:
-        table_name = ""
-        region = ""
-        host: str | None = None
-        max_pool_connections = 10
-        connect_timeout_seconds = 2
-        read_timeout_seconds = 10
+class DeviceItem(GatedItem):
+    class Meta(Placed):
+        """Filled in at start-up."""
 
     device_id = UnicodeAttribute(hash_key=True)
-    applied = NumberAttribute()
-    generation = NumberAttribute()
     account_id = UnicodeAttribute(null=True)
-    body = UnicodeAttribute()
     by_account = ByAccount()
 
 
@@ -130,18 +121,7 @@ def save(row: DeviceRow, previous: DeviceRow | None) -> bool:
         account_id=row.account_id,
         body=row.model_dump_json(),
     )
-    unchanged = DeviceItem.device_id.does_not_exist()
-    if previous is not None:
-        unchanged = (DeviceItem.applied == previous.applied) & (
-            DeviceItem.generation == previous.generation
-        )
-    try:
-        item.save(condition=unchanged)
-    except PutError as error:
-        if error.cause_response_code == "ConditionalCheckFailedException":
-            return False
-        raise
-    return True
+    return item.save_over(previous)
 
 
 def get(device_id: str) -> DeviceRow | None:

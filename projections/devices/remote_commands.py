@@ -15,9 +15,7 @@ from typing import Any
 
 from pydantic import JsonValue
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
-from pynamodb.exceptions import PutError
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
-from pynamodb.models import Model
 
 from domain.devices.remote_command import (
     FINAL,
@@ -38,6 +36,7 @@ from domain.devices.remote_command import (
 )
 from domain.kernel.event import Event, id_of
 from projections.kernel.gate import GatedRow, Key, Projection
+from projections.kernel.items import GatedItem, Placed
 
 HISTORY_KEPT = timedelta(days=30)
 """After a command's last event; longer than the 24 h in which a late result may come."""
@@ -192,24 +191,16 @@ class OpenIndex(GlobalSecondaryIndex["RemoteCommandItem"]):
     due_at = NumberAttribute(range_key=True)
 
 
-class RemoteCommandItem(Model):
-    class Meta:
-        table_name = ""
-        region = ""
-        host: str | None = None
-        max_pool_connections = 10
-        connect_timeout_seconds = 2
-        read_timeout_seconds = 10
+class RemoteCommandItem(GatedItem):
+    class Meta(Placed):
+        """Filled in at start-up."""
 
     device_id = UnicodeAttribute(hash_key=True)
     number = NumberAttribute(range_key=True)
-    applied = NumberAttribute()
-    generation = NumberAttribute()
     status = UnicodeAttribute()
     due_shard = NumberAttribute(null=True)
     due_at = NumberAttribute(null=True)
     purge_at = NumberAttribute(null=True)
-    body = UnicodeAttribute()
     open = OpenIndex()
 
 
@@ -236,18 +227,7 @@ def save(row: RemoteCommandRow, previous: RemoteCommandRow | None) -> bool:
         purge_at=int((row.updated_at + HISTORY_KEPT).timestamp()) if final else None,
         body=row.model_dump_json(exclude_defaults=True),
     )
-    unchanged = RemoteCommandItem.device_id.does_not_exist()
-    if previous is not None:
-        unchanged = (RemoteCommandItem.applied == previous.applied) & (
-            RemoteCommandItem.generation == previous.generation
-        )
-    try:
-        item.save(condition=unchanged)
-    except PutError as error:
-        if error.cause_response_code == "ConditionalCheckFailedException":
-            return False
-        raise
-    return True
+    return item.save_over(previous)
 
 
 def get(device_id: str, number: int) -> RemoteCommandRow | None:

@@ -19,6 +19,7 @@ from pynamodb.exceptions import PutError
 from pynamodb.models import Model
 
 from domain.kernel.errors import Busy, InvalidInput, TooLarge
+from projections.kernel.items import Placed, refused
 
 MAX_STATE_BYTES = 128 * 1024
 ATTEMPTS = 5
@@ -28,13 +29,8 @@ ClusterStates = dict[str, dict[str, Any]]
 class TwinRow(Model):
     """``version`` counts the writes; each is made under the condition that it is the next."""
 
-    class Meta:
-        table_name = ""
-        region = ""
-        host: str | None = None
-        max_pool_connections = 16
-        connect_timeout_seconds = 2
-        read_timeout_seconds = 10
+    class Meta(Placed):
+        """Filled in at start-up."""
 
     device_id = UnicodeAttribute(hash_key=True)
     claim = NumberAttribute(default=0)
@@ -137,7 +133,7 @@ def _write(twin: Twin, known: Twin | None) -> bool:
     try:
         row.save(condition=condition)
     except PutError as error:
-        if error.cause_response_code == "ConditionalCheckFailedException":
+        if refused(error):
             return False
         raise
     return True
