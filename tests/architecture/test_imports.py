@@ -46,7 +46,6 @@ OFFENCES = [
     ("drivers", "commands.devices", "aiobotocore"),
     ("drivers", "projections.devices", "redis"),
     ("pynamodb", "commands.devices", "pynamodb"),
-    ("pynamodb", "projections.kernel", "pynamodb"),
     ("pynamodb", "adapters.inbound.http", "pynamodb"),
     ("faststream-aws", "adapters.faststream_aws", "domain.kernel.errors"),
     ("faststream-aws", "adapters.faststream_aws", "adapters.settings"),
