@@ -34,42 +34,6 @@ from tests.support.gateway import (
 from tests.support.redis import RedisServer
 from tests.support.waiting import eventually
 
-
-@pytest.fixture
-async def redis() -> AsyncIterator[RedisServer]:
-    server = RedisServer()
-    await server.start()
-    try:
-        yield server
-    finally:
-        await server.close()
-
-
-@pytest.fixture
-async def world(redis: RedisServer) -> AsyncIterator[World]:
-    world = World(redis)
-    try:
-        yield world
-    finally:
-        await world.close()
-
-
-@pytest.fixture
-async def gateway(world: World) -> AsyncIterator[RunningGateway]:
-    async with world.gateway() as gateway:
-        yield gateway
-
-
-@pytest.fixture
-def key() -> Ed25519PrivateKey:
-    return Ed25519PrivateKey.generate()
-
-
-@pytest.fixture
-async def device_id(world: World, key: Ed25519PrivateKey) -> str:
-    return await world.claim(key)
-
-
 Key = Ed25519PrivateKey
 
 

@@ -23,46 +23,10 @@ from domain.devices.lane import LANE
 from domain.kernel.errors import StoreUnavailable, TooLarge
 from domain.kernel.recorded import Recorded
 from tests.support.gateway import DEADLINE, QUICK, RawDevice, RunningGateway, World
-from tests.support.redis import RedisServer
 from tests.support.waiting import eventually
 
 Key = Ed25519PrivateKey
 ON = {"OnOff": {"on_off": True}}
-
-
-@pytest.fixture
-async def redis() -> AsyncIterator[RedisServer]:
-    server = RedisServer()
-    await server.start()
-    try:
-        yield server
-    finally:
-        await server.close()
-
-
-@pytest.fixture
-async def world(redis: RedisServer) -> AsyncIterator[World]:
-    world = World(redis)
-    try:
-        yield world
-    finally:
-        await world.close()
-
-
-@pytest.fixture
-async def gateway(world: World) -> AsyncIterator[RunningGateway]:
-    async with world.gateway() as gateway:
-        yield gateway
-
-
-@pytest.fixture
-def key() -> Key:
-    return Key.generate()
-
-
-@pytest.fixture
-async def device_id(world: World, key: Key) -> str:
-    return await world.claim(key)
 
 
 def session_of(gateway: RunningGateway, device_id: str) -> DeviceSession:

@@ -117,8 +117,18 @@ async def devices_online(api: httpx.AsyncClient, wanted: int) -> list[dict[str, 
 
 
 async def all_devices(api: httpx.AsyncClient) -> list[dict[str, Any]]:
-    answer = await api.get("/v1/devices", params={"limit": 50})
-    return list(answer.json()["items"]) if answer.is_success else []
+    """Of all pages; what came until one failed."""
+    found: list[dict[str, Any]] = []
+    wanted: dict[str, str] = {"limit": "50"}
+    while True:
+        answer = await api.get("/v1/devices", params=wanted)
+        if not answer.is_success:
+            return found
+        page = answer.json()
+        found += page["items"]
+        if page["next_cursor"] is None:
+            return found
+        wanted["cursor"] = page["next_cursor"]
 
 
 def example(api_url: str, home: Home, devices: list[dict[str, Any]]) -> str | None:

@@ -158,7 +158,12 @@ def watch(context: typer.Context, as_json: AsJson = False) -> None:
                     raise
             failures += 1
             output.note("The connection was lost; trying again.")
-            time.sleep(min(10.0, 0.5 * 2**failures))
+            time.sleep(pause_after(failures))
+
+
+def pause_after(failures: int) -> float:
+    """Seconds before the next try: 1, 2, 4, 8, and 8 from then on."""
+    return 0.5 * (1 << min(failures, 4))
 
 
 def learn_names(names: dict[str, str], kind: str, data: Json) -> None:

@@ -9,36 +9,18 @@ from typing import Any, Protocol
 
 import structlog
 
-from adapters.settings import Settings
+from adapters.inbound.container import DecidingContainer
 from commands.devices.ports import Sessions, Twins, Watchers
-from commands.kernel.dispatch import Dispatcher, Repository
-from commands.kernel.ports import Clock, EventStore, Ids, Tracer, Vault
-from projections.devices.ports import Presence
+from commands.kernel.dispatch import Repository
 
 log = structlog.get_logger("homecast.gateway")
 
 
-class GatewayContainer(Protocol):
+class GatewayContainer(DecidingContainer, Protocol):
     """Read-only attributes, so that concrete classes fit."""
 
     @property
-    def settings(self) -> Settings: ...
-    @property
-    def clock(self) -> Clock: ...
-    @property
-    def ids(self) -> Ids: ...
-    @property
-    def store(self) -> EventStore: ...
-    @property
-    def vault(self) -> Vault: ...
-    @property
     def repository(self) -> Repository: ...
-    @property
-    def dispatcher(self) -> Dispatcher: ...
-    @property
-    def tracer(self) -> Tracer: ...
-    @property
-    def presence(self) -> Presence: ...
     @property
     def sessions(self) -> Sessions: ...
     @property

@@ -24,6 +24,8 @@ from domain.kernel.recorded import Recorded
 HEARING_WITHIN = 2.0
 """Seconds to wait for the hints before the first device: one that came earlier would miss some."""
 LOOKED_WITHIN = 1.0
+LOOK_PAUSE = 60.0
+"""Seconds at most between two looks, so that a small gateway's round takes in who came since."""
 """Seconds that a round of looks waits for one of them."""
 
 
@@ -256,7 +258,8 @@ class Gateway:
         limits = self._runtime.limits
         while True:
             sessions = list(self.sessions.values())
-            pause = max(limits.look_every / max(len(sessions), 1), 1 / limits.looks_per_second)
+            even = limits.look_every / max(len(sessions), 1)
+            pause = max(min(even, LOOK_PAUSE), 1 / limits.looks_per_second)
             if not sessions:
                 await asyncio.sleep(pause)
             for session in sessions:

@@ -6,13 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from adapters.settings import Settings
+from adapters.inbound.container import DecidingContainer
 from commands.devices.ports import Lanes
-from commands.kernel.dispatch import Dispatcher
-from commands.kernel.ports import Clock, EventStore, Ids, Tracer, Vault
 from domain.kernel.recorded import Recorded
 from projections.devices.devices import DeviceRow
-from projections.devices.ports import Feed, Presence
+from projections.devices.ports import Feed
 from projections.devices.remote_commands import RemoteCommandRow
 
 
@@ -62,25 +60,9 @@ class Counters(Protocol):
         """
 
 
-class Container(Protocol):
+class Container(DecidingContainer, Protocol):
     """``decode``: a CloudEvent of the feed as the event it carries; raises ``ContractError``."""
 
-    @property
-    def settings(self) -> Settings: ...
-    @property
-    def clock(self) -> Clock: ...
-    @property
-    def ids(self) -> Ids: ...
-    @property
-    def store(self) -> EventStore: ...
-    @property
-    def vault(self) -> Vault: ...
-    @property
-    def dispatcher(self) -> Dispatcher: ...
-    @property
-    def tracer(self) -> Tracer: ...
-    @property
-    def presence(self) -> Presence: ...
     @property
     def feed(self) -> Feed: ...
     @property
