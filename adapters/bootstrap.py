@@ -31,9 +31,10 @@ from adapters.outbound.dynamodb.rows import (
     CommandsQuery,
     DevicesQuery,
     PynamoRows,
+    ReadModels,
     Threads,
     TwinsQuery,
-    configure_models,
+    configure_twins,
 )
 from adapters.outbound.dynamodb.snapshots import DynamoDbSnapshotStore
 from adapters.outbound.dynamodb.twins import DynamoDbTwins
@@ -53,8 +54,8 @@ from adapters.outbound.system.clock import SystemClock, Ulids
 from adapters.outbound.telemetry.logs import configure_logging
 from adapters.outbound.telemetry.tracing import NullTracer
 from adapters.settings import Settings, load_settings
-from commands.kernel.dispatch import Dispatcher, Repository
-from commands.kernel.ports import Tracer
+from commands.kernel.dispatch import Dispatcher, NoHints, Repository
+from commands.kernel.ports import Hints, Tracer
 from domain.kernel.recorded import Recorded
 from projections.devices import devices, remote_commands
 from projections.kernel.gate import Gate
@@ -78,12 +79,23 @@ def make_tracer(settings: Settings, service: str) -> Tracer:
     return NullTracer()
 
 
+@dataclass(frozen=True)
+class WriteSide:
+    """One context's event store, and the way of a command through it."""
+
+    store: DynamoDbEventStore
+    repository: Repository
+    dispatcher: Dispatcher
+
+
 @dataclass
 class Core:
-    """What every process that decides has: the store, and the way of a command through it."""
+    """What every process that decides has. ``store``, ``repository`` and ``dispatcher`` are those
+    of the devices context, ``accounts`` has its own."""
 
     settings: Settings
     tracer: Tracer
+    accounts: WriteSide
     store: DynamoDbEventStore
     vault: DynamoDbVault
     repository: Repository
@@ -114,6 +126,15 @@ def aws(settings: Settings) -> AwsConnection:
     )
 
 
+def event_store(dynamodb: Any, settings: Settings, context: str) -> DynamoDbEventStore:
+    return DynamoDbEventStore(
+        dynamodb,
+        table=settings.events_table(context),
+        vault_table=settings.vault_table,
+        generation=settings.store_generation,
+    )
+
+
 @asynccontextmanager
 async def core(
     settings: Settings, service: str, *, origin_gateway: str = ""
@@ -123,29 +144,31 @@ async def core(
         redis = connect(settings.redis_url)
         stack.push_async_callback(redis.aclose)
         link = Link(redis)
-        store = DynamoDbEventStore(
-            dynamodb,
-            table=settings.devices_events_table,
-            vault_table=settings.vault_table,
-            generation=settings.store_generation,
-        )
         hints = RedisHints(link, to_cloud_event=to_cloud_event, origin_gateway=origin_gateway)
         unawaited = UnawaitedHints(hints)
         stack.push_async_callback(unawaited.aclose)
-        snapshots = DynamoDbSnapshotStore(
-            dynamodb, settings.devices_snapshots_table, settings.store_generation
-        )
-        repository = Repository(store, snapshots)
         clock, ids = SystemClock(), Ulids()
+
+        def write_side(context: str, hints: Hints) -> WriteSide:
+            store = event_store(dynamodb, settings, context)
+            snapshots = DynamoDbSnapshotStore(
+                dynamodb, settings.snapshots_table(context), settings.store_generation
+            )
+            repository = Repository(store, snapshots)
+            dispatcher = Dispatcher(
+                store=store, repository=repository, hints=hints, clock=clock, ids=ids
+            )
+            return WriteSide(store, repository, dispatcher)
+
+        devices = write_side("devices", unawaited)
         yield Core(
             settings=settings,
             tracer=make_tracer(settings, service),
-            store=store,
+            accounts=write_side("accounts", NoHints()),
+            store=devices.store,
             vault=DynamoDbVault(dynamodb, settings.vault_table),
-            repository=repository,
-            dispatcher=Dispatcher(
-                store=store, repository=repository, hints=unawaited, clock=clock, ids=ids
-            ),
+            repository=devices.repository,
+            dispatcher=devices.dispatcher,
             hints=hints,
             lanes=hints,
             watchers=RedisWatchers(link),
@@ -158,19 +181,27 @@ async def core(
 
 @asynccontextmanager
 async def threads(settings: Settings) -> AsyncIterator[Threads]:
-    """The pool that pynamodb's models run in, and the models told where their tables are."""
-    configure_models(
-        devices_table=settings.devices_table,
-        commands_table=settings.remote_commands_table,
-        twins_table=settings.twins_table,
-        region=settings.aws_region,
-        host=settings.aws_endpoint_url,
-    )
+    """The pool that pynamodb's models run in."""
     pool = Threads()
     try:
         yield pool
     finally:
         pool.close()
+
+
+def read_models(settings: Settings) -> ReadModels:
+    return ReadModels.of(
+        devices_table=settings.devices_table,
+        commands_table=settings.remote_commands_table,
+        region=settings.aws_region,
+        host=settings.aws_endpoint_url,
+    )
+
+
+def twins(settings: Settings) -> None:
+    configure_twins(
+        settings.twins_table, region=settings.aws_region, host=settings.aws_endpoint_url
+    )
 
 
 @dataclass
@@ -193,10 +224,12 @@ async def api(settings: Settings) -> AsyncIterator[Api]:
         threads(settings) as pool,
         RedisFeed(parts.link.client) as feed,
     ):
+        models = read_models(settings)
+        twins(settings)
         yield Api(
             **vars(parts),
-            devices=DevicesQuery(pool),
-            commands=CommandsQuery(pool),
+            devices=DevicesQuery(pool, models.devices),
+            commands=CommandsQuery(pool, models.remote_commands),
             twins=TwinsQuery(pool),
             feed=feed,
             counters=RedisCounters(parts.link),
@@ -217,6 +250,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
         core(settings, "gateway", origin_gateway=gateway_id) as parts,
         threads(settings) as pool,
     ):
+        twins(settings)
         sessions = RedisSessions(
             parts.link, gateway_id=gateway_id, from_cloud_event=from_cloud_event
         )
@@ -231,12 +265,7 @@ async def relay(settings: Settings) -> AsyncIterator[Relay]:
         dynamodb = await stack.enter_async_context(aws(settings).dynamodb())
         streams = await stack.enter_async_context(aws(settings).dynamodb_streams())
         broker = await stack.enter_async_context(make_broker(settings))
-        store = DynamoDbEventStore(
-            dynamodb,
-            table=settings.devices_events_table,
-            vault_table=settings.vault_table,
-            generation=settings.store_generation,
-        )
+        store = event_store(dynamodb, settings, "devices")
         yield Relay(
             stream=DynamoDbTableStream(dynamodb, streams, settings.devices_events_table),
             checkpoints=DynamoDbCheckpoints(dynamodb, settings.relay_table),
@@ -252,8 +281,9 @@ async def relay(settings: Settings) -> AsyncIterator[Relay]:
 async def projector(settings: Settings) -> AsyncIterator[SQSBroker]:
     async with core(settings, "projector") as parts, threads(settings) as pool:
         broker = make_broker(settings)
-        device_rows = PynamoRows(pool, devices.load, devices.save)
-        command_rows = PynamoRows(pool, remote_commands.load, remote_commands.save)
+        models = read_models(settings)
+        device_rows = PynamoRows(pool, models.devices)
+        command_rows = PynamoRows(pool, models.remote_commands)
         worker = Projector(
             devices=Gate(devices.DEVICES, device_rows, parts.store),
             remote_commands=Gate(remote_commands.REMOTE_COMMANDS, command_rows, parts.store),
@@ -290,13 +320,10 @@ async def projector(settings: Settings) -> AsyncIterator[SQSBroker]:
 @asynccontextmanager
 async def sweeper(settings: Settings) -> AsyncIterator[Sweeper]:
     async with core(settings, "sweeper") as parts, threads(settings) as pool:
+        commands = read_models(settings).remote_commands
         yield Sweeper(
-            due=CommandsQuery(pool),
-            gate=Gate(
-                remote_commands.REMOTE_COMMANDS,
-                PynamoRows(pool, remote_commands.load, remote_commands.save),
-                parts.store,
-            ),
+            due=CommandsQuery(pool, commands),
+            gate=Gate(remote_commands.REMOTE_COMMANDS, PynamoRows(pool, commands), parts.store),
             store=parts.store,
             dispatcher=parts.dispatcher,
             clock=parts.clock,

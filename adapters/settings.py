@@ -21,6 +21,10 @@ ENVIRONMENT_FILE = RUN_DIRECTORY / "environment"
 AWS_NAMES = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"})
 
 
+CONTEXTS = ("accounts", "devices")
+"""Each with a table of events, one of snapshots, and a topic."""
+
+
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="HOMECAST_", extra="ignore", frozen=True)
 
@@ -35,12 +39,15 @@ class Settings(BaseSettings):
     # Outputs of the stack
     devices_events_table: str = Field("", description="Events of the devices context")
     devices_snapshots_table: str = Field("", description="Snapshots of the devices context")
+    accounts_events_table: str = Field("", description="Events of the accounts context")
+    accounts_snapshots_table: str = Field("", description="Snapshots of the accounts context")
     vault_table: str = Field("", description="Token hashes and credentials")
     relay_table: str = Field("", description="Checkpoints and leases of the relay")
     devices_table: str = Field("", description="Read model: devices")
     remote_commands_table: str = Field("", description="Read model: remote commands")
     twins_table: str = Field("", description="Reported state")
     devices_topic: str = Field("", description="ARN of the devices context's SNS FIFO topic")
+    accounts_topic: str = Field("", description="ARN of the accounts context's SNS FIFO topic")
     devices_queue: str = Field("", description="URL of the queue of the devices projection")
     remote_commands_queue: str = Field("", description="URL of the remote commands' queue")
     devices_dead_letters: str = Field("", description="URL of the devices' dead-letter queue")
@@ -77,6 +84,15 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
     tracer: Literal["null", "xray"] = Field("null", description="Where spans go")
+
+    def events_table(self, context: str) -> str:
+        return str(getattr(self, f"{context}_events_table"))
+
+    def snapshots_table(self, context: str) -> str:
+        return str(getattr(self, f"{context}_snapshots_table"))
+
+    def topic(self, context: str) -> str:
+        return str(getattr(self, f"{context}_topic"))
 
 
 def load_settings() -> Settings:

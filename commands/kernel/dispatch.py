@@ -162,6 +162,13 @@ class Unit:
         self.vault.append(VaultWrite(key, value))
 
 
+class NoHints:
+    """For a context that nobody watches live."""
+
+    async def committed(self, recorded: Sequence[Recorded], *, account_id: str | None) -> None:
+        return
+
+
 Decide = Callable[[Unit], Awaitable[R]]
 
 

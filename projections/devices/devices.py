@@ -96,47 +96,46 @@ class ByAccount(GlobalSecondaryIndex["DeviceItem"]):
 
 class DeviceItem(GatedItem):
     class Meta(Placed):
-        """Filled in at start-up."""
+        """``placed`` binds a subclass to its table."""
 
     device_id = UnicodeAttribute(hash_key=True)
     account_id = UnicodeAttribute(null=True)
     by_account = ByAccount()
 
 
-def load(key: Key) -> DeviceRow | None:
-    """Strongly consistent; blocks, so call it in a worker thread."""
-    try:
-        item = DeviceItem.get(key[0], consistent_read=True)
-    except DeviceItem.DoesNotExist:
-        return None
-    return DeviceRow.model_validate_json(item.body)
+class DevicesTable:
+    """One version of the read model in its table. All calls block: run them in worker threads."""
 
+    def __init__(self, items: type[DeviceItem]) -> None:
+        self.items = items
 
-def save(row: DeviceRow, previous: DeviceRow | None) -> bool:
-    """Write under the gate's condition; blocks, so call it in a worker thread."""
-    item = DeviceItem(
-        row.device_id,
-        applied=row.applied,
-        generation=row.generation,
-        account_id=row.account_id,
-        body=row.model_dump_json(),
-    )
-    return item.save_over(previous)
+    def load(self, key: Key) -> DeviceRow | None:
+        """Strongly consistent."""
+        try:
+            item = self.items.get(key[0], consistent_read=True)
+        except self.items.DoesNotExist:
+            return None
+        return DeviceRow.model_validate_json(item.body)
 
+    def save(self, row: DeviceRow, previous: DeviceRow | None) -> bool:
+        """Write under the gate's condition."""
+        item = self.items(
+            row.device_id,
+            applied=row.applied,
+            generation=row.generation,
+            account_id=row.account_id,
+            body=row.model_dump_json(),
+        )
+        return item.save_over(previous)
 
-def get(device_id: str) -> DeviceRow | None:
-    return load((device_id,))
+    def count_of_account(self, account_id: str) -> int:
+        return self.items.by_account.count(account_id)
 
-
-def count_of_account(account_id: str) -> int:
-    return DeviceItem.by_account.count(account_id)
-
-
-def list_of_account(
-    account_id: str, *, limit: int, after: str | None = None
-) -> tuple[list[DeviceRow], str | None]:
-    """A page in order of id, and the id to continue after (None: that was all)."""
-    beyond = ByAccount.device_id > after if after else None
-    found = list(DeviceItem.by_account.query(account_id, beyond, limit=limit + 1))
-    rows = [DeviceRow.model_validate_json(item.body) for item in found[:limit]]
-    return rows, rows[-1].device_id if len(found) > limit else None
+    def list_of_account(
+        self, account_id: str, *, limit: int, after: str | None = None
+    ) -> tuple[list[DeviceRow], str | None]:
+        """A page in order of id, and the id to continue after (None: that was all)."""
+        beyond = ByAccount.device_id > after if after else None
+        found = list(self.items.by_account.query(account_id, beyond, limit=limit + 1))
+        rows = [DeviceRow.model_validate_json(item.body) for item in found[:limit]]
+        return rows, rows[-1].device_id if len(found) > limit else None

@@ -193,7 +193,7 @@ class OpenIndex(GlobalSecondaryIndex["RemoteCommandItem"]):
 
 class RemoteCommandItem(GatedItem):
     class Meta(Placed):
-        """Filled in at start-up."""
+        """``placed`` binds a subclass to its table."""
 
     device_id = UnicodeAttribute(hash_key=True)
     number = NumberAttribute(range_key=True)
@@ -204,57 +204,55 @@ class RemoteCommandItem(GatedItem):
     open = OpenIndex()
 
 
-def load(key: Key) -> RemoteCommandRow | None:
-    """Strongly consistent; blocks, so call it in a worker thread."""
-    try:
-        item = RemoteCommandItem.get(key[0], key[1], consistent_read=True)
-    except RemoteCommandItem.DoesNotExist:
-        return None
-    return RemoteCommandRow.model_validate_json(item.body)
+class RemoteCommandsTable:
+    """One version of the read model in its table. All calls block: run them in worker threads."""
 
+    def __init__(self, items: type[RemoteCommandItem]) -> None:
+        self.items = items
 
-def save(row: RemoteCommandRow, previous: RemoteCommandRow | None) -> bool:
-    """Write under the gate's condition; blocks, so call it in a worker thread."""
-    final = row.status in FINAL
-    item = RemoteCommandItem(
-        row.device_id,
-        row.number,
-        applied=row.applied,
-        generation=row.generation,
-        status=row.status,
-        due_shard=shard_of(row.device_id) if row.due_at else None,
-        due_at=int(row.due_at.timestamp() * 1000) if row.due_at else None,
-        purge_at=int((row.updated_at + HISTORY_KEPT).timestamp()) if final else None,
-        body=row.model_dump_json(exclude_defaults=True),
-    )
-    return item.save_over(previous)
+    def load(self, key: Key) -> RemoteCommandRow | None:
+        """Strongly consistent."""
+        try:
+            item = self.items.get(key[0], key[1], consistent_read=True)
+        except self.items.DoesNotExist:
+            return None
+        return RemoteCommandRow.model_validate_json(item.body)
 
+    def save(self, row: RemoteCommandRow, previous: RemoteCommandRow | None) -> bool:
+        """Write under the gate's condition."""
+        final = row.status in FINAL
+        item = self.items(
+            row.device_id,
+            row.number,
+            applied=row.applied,
+            generation=row.generation,
+            status=row.status,
+            due_shard=shard_of(row.device_id) if row.due_at else None,
+            due_at=int(row.due_at.timestamp() * 1000) if row.due_at else None,
+            purge_at=int((row.updated_at + HISTORY_KEPT).timestamp()) if final else None,
+            body=row.model_dump_json(exclude_defaults=True),
+        )
+        return item.save_over(previous)
 
-def get(device_id: str, number: int) -> RemoteCommandRow | None:
-    return load((device_id, number))
+    def get_many(self, device_id: str, numbers: Sequence[int]) -> list[RemoteCommandRow]:
+        """In any order; those that are not there are missing."""
+        keys = [(device_id, number) for number in numbers]
+        found = self.items.batch_get(keys, consistent_read=True)
+        return [RemoteCommandRow.model_validate_json(item.body) for item in found]
 
+    def list_of_device(
+        self, device_id: str, *, limit: int, before: int | None = None
+    ) -> list[RemoteCommandRow]:
+        """Newest first, below the number ``before``."""
+        older = RemoteCommandItem.number < before if before is not None else None
+        found = self.items.query(device_id, older, scan_index_forward=False, limit=limit)
+        return [RemoteCommandRow.model_validate_json(item.body) for item in found]
 
-def get_many(device_id: str, numbers: Sequence[int]) -> list[RemoteCommandRow]:
-    """In any order; those that are not there are missing."""
-    keys = [(device_id, number) for number in numbers]
-    found = RemoteCommandItem.batch_get(keys, consistent_read=True)
-    return [RemoteCommandRow.model_validate_json(item.body) for item in found]
-
-
-def list_of_device(
-    device_id: str, *, limit: int, before: int | None = None
-) -> list[RemoteCommandRow]:
-    """Newest first, below the number ``before``."""
-    older = RemoteCommandItem.number < before if before is not None else None
-    found = RemoteCommandItem.query(device_id, older, scan_index_forward=False, limit=limit)
-    return [RemoteCommandRow.model_validate_json(item.body) for item in found]
-
-
-def due(shard: int, *, now: datetime, limit: int) -> list[tuple[str, int, datetime]]:
-    """Open commands to look at: device, number, due time; longest overdue first."""
-    until = int(now.timestamp() * 1000)
-    found = RemoteCommandItem.open.query(shard, OpenIndex.due_at <= until, limit=limit)
-    return [
-        (one.device_id, int(one.number), datetime.fromtimestamp(one.due_at / 1000, UTC))
-        for one in found
-    ]
+    def due(self, shard: int, *, now: datetime, limit: int) -> list[tuple[str, int, datetime]]:
+        """Open commands to look at: device, number, due time; longest overdue first."""
+        until = int(now.timestamp() * 1000)
+        found = self.items.open.query(shard, OpenIndex.due_at <= until, limit=limit)
+        return [
+            (one.device_id, int(one.number), datetime.fromtimestamp(one.due_at / 1000, UTC))
+            for one in found
+        ]

@@ -1,6 +1,12 @@
-"""Gated rows as items of a table: what all read models on pynamodb share."""
+"""Gated rows as items of a table: what all read models on pynamodb share.
+
+A model class says what an item looks like; ``placed`` binds it to one table, so that two versions
+of a read model can be kept side by side in one process.
+"""
 
 from __future__ import annotations
+
+from typing import TypeVar, cast
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import PutError
@@ -8,9 +14,11 @@ from pynamodb.models import Model
 
 from projections.kernel.gate import GatedRow
 
+M = TypeVar("M", bound=Model)
+
 
 class Placed:
-    """Base of each model's ``Meta``; the composition root fills it in before the first use."""
+    """Base of each model's ``Meta``: ``placed`` gives each table a model class of its own."""
 
     table_name = ""
     region = ""
@@ -18,6 +26,13 @@ class Placed:
     max_pool_connections = 10
     connect_timeout_seconds = 2
     read_timeout_seconds = 10
+
+
+def placed(model: type[M], table: str, *, region: str, host: str | None = None) -> type[M]:
+    """The model bound to a table. pynamodb keeps a connection per class from its first use on."""
+    meta = type("Meta", (Placed,), {"table_name": table, "region": region, "host": host})
+    bound = type(model)(model.__name__, (model,), {"Meta": meta, "__module__": model.__module__})  # type: ignore[misc]
+    return cast("type[M]", bound)
 
 
 def refused(error: PutError) -> bool:

@@ -25,8 +25,6 @@ from domain.devices.capabilities import KINDS, DeviceKind
 from domain.devices.device import DeviceStatus
 from domain.devices.remote_command import CommandStatus
 from domain.kernel.recorded import Context
-from projections.devices import devices
-from projections.devices import remote_commands as command_rows
 from projections.devices.devices import DeviceRow
 from projections.devices.remote_commands import RemoteCommandRow
 from tests.support.platform import settings_from
@@ -288,14 +286,16 @@ async def test_rows_are_read_by_number_and_devices_counted(
     stack_environment: dict[str, str],
 ) -> None:
     now = datetime.now(UTC)
-    async with bootstrap.api(settings_from(stack_environment)) as api:
+    settings = settings_from(stack_environment)
+    models = bootstrap.read_models(settings)
+    async with bootstrap.api(settings) as api:
         for number in range(1, 121):
             row = RemoteCommandRow(
                 applied=1, stream_version=number, device_id="a" * 26, number=number,
                 account_id=ACCOUNT, command="OnOff.On", args={}, status=CommandStatus.ACCEPTED,
                 accepted_at=now, expires_at=now + timedelta(days=1), updated_at=now,
             )  # fmt: skip
-            assert command_rows.save(row, None)
+            assert models.remote_commands.save(row, None)
         found = await api.commands.get_many("a" * 26, [1, 7, 999, *range(10, 120)])
         assert sorted(one.number for one in found) == [1, 7, *range(10, 120)]
         assert await api.commands.get_many("a" * 26, []) == []
@@ -305,6 +305,6 @@ async def test_rows_are_read_by_number_and_devices_counted(
                 kind=DeviceKind.ON_OFF_LIGHT, status=DeviceStatus.CLAIMED, claimed_at=now,
                 capabilities=KINDS[DeviceKind.ON_OFF_LIGHT], updated_at=now,
             )  # fmt: skip
-            assert devices.save(device, None)
+            assert models.devices.save(device, None)
         assert await api.devices.count(ACCOUNT) == 3
         assert await api.devices.count("nobody") == 0

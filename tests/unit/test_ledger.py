@@ -18,9 +18,12 @@ from domain.devices.remote_command import (
 )
 from domain.kernel.event import Event
 from domain.kernel.recorded import Context, Recorded
-from projections.devices import devices, remote_commands
-from projections.devices.devices import DEVICES, DeviceItem
-from projections.devices.remote_commands import REMOTE_COMMANDS, RemoteCommandItem
+from projections.devices.devices import DEVICES, DeviceItem, DevicesTable
+from projections.devices.remote_commands import (
+    REMOTE_COMMANDS,
+    RemoteCommandItem,
+    RemoteCommandsTable,
+)
 from projections.kernel.gate import Gate, Key
 from tests.support.given import STREAM_ID, given
 from tests.support.ledger import Answer, Books, audit
@@ -72,8 +75,10 @@ async def books() -> Books:
         failed(BAD),
     )
     events = [Recorded(one, CONTEXT, "t") for one in (*device.history, *lane.history)]
-    commands = WrittenRows(remote_commands.save, lambda row: (row.device_id, row.number))
-    rows = WrittenRows(devices.save, lambda row: (row.device_id,))
+    commands = WrittenRows(
+        RemoteCommandsTable(RemoteCommandItem).save, lambda row: (row.device_id, row.number)
+    )
+    rows = WrittenRows(DevicesTable(DeviceItem).save, lambda row: (row.device_id,))
     await Gate(REMOTE_COMMANDS, commands, NoSource()).apply(events[1:])
     await Gate(DEVICES, rows, NoSource()).apply(events[:1])
     return Books(

@@ -50,12 +50,17 @@ class Inspection:
     def of(self, kind: str) -> dict[str, Mapping[str, Any]]:
         """Properties of the resources that are outputs, by their real names."""
         properties = resources_of(self.template, kind)
+        return {name: properties[logical] for name, logical in self.logical(kind).items()}
+
+    def logical(self, kind: str) -> dict[str, str]:
+        """Names in the template of the resources that are outputs, by their real names."""
+        wanted = resources_of(self.template, kind)
         outputs = self.template["Outputs"].items()
-        logical = {variable_of(key): output["Value"]["Ref"] for key, output in outputs}
+        pairs = {variable_of(key): output["Value"].get("Ref") for key, output in outputs}
         return {
-            self.names[variable]: properties[name]
-            for variable, name in logical.items()
-            if name in properties and self.names.get(variable)
+            self.names[variable]: name
+            for variable, name in pairs.items()
+            if name in wanted and self.names.get(variable)
         }
 
     async def tables(self) -> list[Finding]:
@@ -68,10 +73,14 @@ class Inspection:
 
     async def topics(self) -> list[Finding]:
         subscriptions = resources_of(self.template, "AWS::SNS::Subscription").values()
-        filters = {sorted_json(wanted["FilterPolicy"]) for wanted in subscriptions}
         async with self.place.client("sns") as client:
             found = []
-            for arn in self.of("AWS::SNS::Topic"):
+            for arn, name in self.logical("AWS::SNS::Topic").items():
+                filters = {
+                    sorted_json(wanted["FilterPolicy"])
+                    for wanted in subscriptions
+                    if wanted["TopicArn"] == {"Ref": name}
+                }
                 found.append(await looked(f"topic {last(arn)}", topic(client, arn)))
                 subject = f"subscriptions of {last(arn)}"
                 found.append(await looked(subject, subscribed(client, arn, filters)))

@@ -28,7 +28,6 @@ from domain.kernel.recorded import Context, Recorded, event_id
 Item = Mapping[str, Any]
 """As DynamoDB's API spells it: ``{"stream": {"S": "lane-…"}, "version": {"N": "1"}, …}``."""
 
-SOURCE = "/homecast/devices"
 EVENT_TYPES: dict[str, type[Event]] = {
     event_type.TOPIC: event_type for event_type in (*get_args(DeviceEvent), *get_args(LaneEvent))
 }
@@ -211,7 +210,7 @@ def _cloud_event(
         "specversion": "1.0",
         "id": event_id(generation, stream, int(version)),
         "type": topic,
-        "source": SOURCE,
+        "source": f"/homecast/{topic.partition('.')[0]}",
         "subject": stream,
         "time": time,
         "datacontenttype": "application/json",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Generic, ParamSpec, TypeVar
+from typing import Generic, ParamSpec, Protocol, TypeVar
 
 from botocore.config import Config
 from pynamodb.exceptions import PynamoDBException
@@ -16,32 +17,55 @@ from pynamodb.models import Model
 from adapters.inbound.workers.ports import DueCommand
 from adapters.outbound.dynamodb.client import USER_AGENT
 from domain.kernel.errors import StoreUnavailable
-from projections.devices import devices, remote_commands
-from projections.devices.devices import DeviceItem, DeviceRow
-from projections.devices.remote_commands import SHARDS, RemoteCommandItem, RemoteCommandRow
+from projections.devices.devices import DeviceItem, DeviceRow, DevicesTable
+from projections.devices.remote_commands import (
+    SHARDS,
+    RemoteCommandItem,
+    RemoteCommandRow,
+    RemoteCommandsTable,
+)
 from projections.devices.twin import Twin, TwinRow, read_twins
 from projections.kernel.gate import Key, Row
+from projections.kernel.items import placed
 
 P = ParamSpec("P")
 T = TypeVar("T")
+M = TypeVar("M", bound=Model)
 THREADS = 16
 
 
-def configure_models(
-    *, devices_table: str, commands_table: str, twins_table: str, region: str, host: str | None
-) -> None:
-    """Before the first use of a model: pynamodb keeps its connection from then on."""
-    tables: tuple[tuple[type[Model], str], ...] = (
-        (DeviceItem, devices_table),
-        (RemoteCommandItem, commands_table),
-        (TwinRow, twins_table),
-    )
-    for model, table in tables:
-        model.Meta.table_name = table
-        model.Meta.region = region
-        model.Meta.host = host
-        model.Meta.max_pool_connections = THREADS
-        make_client(model)
+@dataclass(frozen=True)
+class ReadModels:
+    """Every read model, bound to its table."""
+
+    devices: DevicesTable
+    remote_commands: RemoteCommandsTable
+
+    @classmethod
+    def of(
+        cls, *, devices_table: str, commands_table: str, region: str, host: str | None
+    ) -> ReadModels:
+        return cls(
+            DevicesTable(opened(DeviceItem, devices_table, region=region, host=host)),
+            RemoteCommandsTable(
+                opened(RemoteCommandItem, commands_table, region=region, host=host)
+            ),
+        )
+
+
+def opened(model: type[M], table: str, *, region: str, host: str | None) -> type[M]:
+    """The model bound to the table, with its client made."""
+    bound = placed(model, table, region=region, host=host)
+    bound.Meta.max_pool_connections = THREADS
+    make_client(bound)
+    return bound
+
+
+def configure_twins(table: str, *, region: str, host: str | None) -> None:
+    """Before the first use: pynamodb keeps its connection from then on."""
+    TwinRow.configure(table, region, host)
+    TwinRow.Meta.max_pool_connections = THREADS
+    make_client(TwinRow)
 
 
 def make_client(model: type[Model]) -> None:
@@ -71,56 +95,60 @@ class Threads:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
+class Table(Protocol[Row]):
+    """A read model's table, as the gate sees it; blocks."""
+
+    def load(self, key: Key) -> Row | None: ...
+
+    def save(self, row: Row, previous: Row | None) -> bool: ...
+
+
 class PynamoRows(Generic[Row]):
     """The gate's rows of one read model."""
 
-    def __init__(
-        self,
-        threads: Threads,
-        load: Callable[[Key], Row | None],
-        save: Callable[[Row, Row | None], bool],
-    ) -> None:
+    def __init__(self, threads: Threads, table: Table[Row]) -> None:
         self._threads = threads
-        self._load = load
-        self._save = save
+        self._table = table
 
     async def get(self, key: Key) -> Row | None:
-        return await self._threads.run(self._load, key)
+        return await self._threads.run(self._table.load, key)
 
     async def put(self, row: Row, previous: Row | None) -> bool:
-        return await self._threads.run(self._save, row, previous)
+        return await self._threads.run(self._table.save, row, previous)
 
 
 class DevicesQuery:
-    def __init__(self, threads: Threads) -> None:
+    def __init__(self, threads: Threads, table: DevicesTable) -> None:
         self._threads = threads
+        self._table = table
 
     async def get(self, device_id: str) -> DeviceRow | None:
-        return await self._threads.run(devices.get, device_id)
+        return await self._threads.run(self._table.load, (device_id,))
 
     async def list(
         self, account_id: str, *, limit: int, cursor: str | None
     ) -> tuple[list[DeviceRow], str | None]:
         return await self._threads.run(
-            devices.list_of_account, account_id, limit=limit, after=cursor
+            self._table.list_of_account, account_id, limit=limit, after=cursor
         )
 
     async def count(self, account_id: str) -> int:
-        return await self._threads.run(devices.count_of_account, account_id)
+        return await self._threads.run(self._table.count_of_account, account_id)
 
 
 class CommandsQuery:
-    def __init__(self, threads: Threads) -> None:
+    def __init__(self, threads: Threads, table: RemoteCommandsTable) -> None:
         self._threads = threads
+        self._table = table
 
     async def get(self, device_id: str, number: int) -> RemoteCommandRow | None:
-        return await self._threads.run(remote_commands.get, device_id, number)
+        return await self._threads.run(self._table.load, (device_id, number))
 
     async def due(self, *, now: datetime, limit: int = 200) -> list[DueCommand]:
         """Open commands that may be due, over all shards of the index."""
         pages = await asyncio.gather(
             *(
-                self._threads.run(remote_commands.due, shard, now=now, limit=limit)
+                self._threads.run(self._table.due, shard, now=now, limit=limit)
                 for shard in range(SHARDS)
             )
         )
@@ -129,13 +157,13 @@ class CommandsQuery:
     async def get_many(self, device_id: str, numbers: Sequence[int]) -> Sequence[RemoteCommandRow]:
         if not numbers:
             return []
-        return await self._threads.run(remote_commands.get_many, device_id, numbers)
+        return await self._threads.run(self._table.get_many, device_id, numbers)
 
     async def list(
         self, device_id: str, *, limit: int, before: int | None
     ) -> list[RemoteCommandRow]:
         return await self._threads.run(
-            remote_commands.list_of_device, device_id, limit=limit, before=before
+            self._table.list_of_device, device_id, limit=limit, before=before
         )
 
 
