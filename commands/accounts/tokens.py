@@ -20,6 +20,10 @@ from domain.kernel.errors import InvalidInput, NotFound, NotPermitted
 
 DEVICES_READ, DEVICES_WRITE, COMMANDS_WRITE = "devices:read", "devices:write", "commands:write"
 SCOPES = (DEVICES_READ, DEVICES_WRITE, COMMANDS_WRITE)
+"""What an account may ask for; a token without a wish gets all of them."""
+OPERATE = "operate"
+"""The platform itself: read models, parked streams, dead letters. Only when asked for by name."""
+ALL_SCOPES = (*SCOPES, OPERATE)
 PREFIX = "token#"
 SHAPE = re.compile(r"hc_[A-Za-z0-9_-]{43}")
 ACCOUNT = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
@@ -75,9 +79,9 @@ async def issue_token(
     expires_at: datetime | None = None,
 ) -> tuple[str, Grant]:
     """A new token and what it allows; the token is to be had here and never again."""
-    unknown = sorted(set(scopes) - set(SCOPES))
+    unknown = sorted(set(scopes) - set(ALL_SCOPES))
     if unknown or not scopes:
-        raise InvalidInput(f"unknown or no scopes: {', '.join(unknown)}", scopes=list(SCOPES))
+        raise InvalidInput(f"unknown or no scopes: {', '.join(unknown)}", scopes=list(ALL_SCOPES))
     if ACCOUNT.fullmatch(account_id) is None:
         raise InvalidInput("an account id is a ULID", field="account_id")
     now = clock.now()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -79,6 +79,33 @@ class Vault(Protocol):
 
     async def list(self, prefix: str) -> list[tuple[str, dict[str, Any]]]:
         """All items whose key starts with the prefix: for the CLI, not for a hot path."""
+
+
+@dataclass(frozen=True)
+class DataKey:
+    """A subject's key for its personal data: 32 bytes for AES-256-GCM."""
+
+    subject: str
+    material: bytes = field(repr=False)
+
+
+class Keyring(Protocol):
+    """Data keys by subject (an account), held wrapped. A process keeps one for 60 s at most.
+
+    Raises ``StoreUnavailable`` when keys cannot be reached.
+    """
+
+    async def for_sealing(self, subject: str) -> DataKey:
+        """The subject's key, made at the first use. Raises ``SubjectForgotten``."""
+
+    async def for_opening(self, subject: str) -> DataKey | None:
+        """None when the subject was forgotten, or never had a key."""
+
+    async def destroy(self, subject: str) -> None:
+        """Forget the key for good; the subject never gets another. Repeating it changes nothing."""
+
+    async def forgotten(self, subject: str) -> bool:
+        """Whether the subject's key was destroyed; strongly consistent."""
 
 
 class Hints(Protocol):

@@ -85,6 +85,12 @@ class IdempotencyKeyReused(Refused):
     code = "idempotency_key_reused"
 
 
+class SubjectForgotten(Refused):
+    """The account was forgotten: nothing personal can be stored for it any more."""
+
+    code = "subject_forgotten"
+
+
 class Busy(Unavailable):
     """The stream was so contended that deciding again did not settle it."""
 
