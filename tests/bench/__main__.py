@@ -1,7 +1,7 @@
 """``python -m tests.bench``: measure the platform on the embedded engines, on the loopback only.
 
-``--only cost|latency|cpu|gateway`` (may be repeated), ``--quick``, ``--json``; ``--write`` puts the
-tables into ``docs/benchmarks.md``.
+``--only core|cost|latency|cpu|gateway`` (may be repeated), ``--quick``, ``--json``; ``--write``
+puts the tables into ``docs/benchmarks.md``.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import orjson
 import uvloop
 
 from adapters.outbound.embedded.ministack import CREDENTIALS
-from tests.bench import connections, cost, cpu, latency, report
+from tests.bench import connections, core, cost, cpu, latency, report
 from tests.bench.sizes import FULL, QUICK, Sizes
 from tests.bench.stage import stage
 
-PARTS = ("cost", "latency", "cpu", "gateway")
+PARTS = ("core", "cost", "latency", "cpu", "gateway")
 
 
 Done = Callable[[str, Any], None]
@@ -31,6 +31,9 @@ Done = Callable[[str, Any], None]
 
 async def measure(directory: Path, wanted: Sequence[str], sizes: Sizes, done: Done) -> None:
     """Platforms one after the other: each starts with empty tables."""
+    if "core" in wanted:
+        say("event store …")
+        done("core", await core.measure(directory / "core", sizes))
     if "latency" in wanted or "cpu" in wanted:
         say("latency and processor time …")
         async with stage(directory / "direct") as one:

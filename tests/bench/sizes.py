@@ -27,6 +27,8 @@ class Sizes:
     connections: int = 5_000
     connections_before: int = 100
     pings_seconds: float = 21
+    core_rounds: int = 12
+    core_each: int = 50
 
 
 FULL = Sizes()
@@ -46,4 +48,6 @@ QUICK = Sizes(
     connections=300,
     connections_before=50,
     pings_seconds=1,
+    core_rounds=3,
+    core_each=20,
 )
