@@ -21,6 +21,7 @@ from adapters.inbound.cli.device_client import (
     TellProgress,
 )
 from adapters.inbound.gateway.protocol import Close
+from domain.devices.lane import LANE
 from tests.support.gateway import DEADLINE, QUICK, World
 from tests.support.redis import RedisServer
 from tests.support.waiting import eventually
@@ -167,6 +168,27 @@ async def test_a_restarted_device_does_nothing_twice(world: World, tmp_path: Pat
         async with running(DeviceClient(gateway.url, key, after, memory=memory, pauses=SOON)):
             assert await ended(world, device_id, number) == ["Failed"]
     assert after.done == []
+
+
+async def test_a_number_that_a_restored_store_gives_out_again_is_another_command(
+    world: World, tmp_path: Path
+) -> None:
+    key, lamp, memory = Ed25519PrivateKey.generate(), Lamp(), tmp_path / "memory.json"
+    device_id = await world.claim(key)
+    async with (
+        world.gateway() as gateway,
+        running(DeviceClient(gateway.url, key, lamp, memory=memory, pauses=SOON)),
+    ):
+        number = await level(world, device_id, 7)
+        assert await ended(world, device_id, number) == ["Succeeded"]
+    restored = world.restored(LANE.stream(device_id), before=number)
+    async with (
+        restored.gateway() as gateway,
+        running(DeviceClient(gateway.url, key, lamp, memory=memory, pauses=SOON)),
+    ):
+        assert await level(restored, device_id, 13) == number
+        assert await ended(restored, device_id, number) == ["Failed"]
+    assert lamp.done == [7, 13]
 
 
 async def test_a_refused_result_is_told_again_when_the_store_is_back(world: World) -> None:

@@ -113,7 +113,9 @@ class DeviceClient:
         self.executed: list[int] = []
         self.session: str | None = None
         self.sessions = 0
-        self._answers: dict[int, dict[str, Any] | None] = self._remembered()
+        self._answers: dict[int, dict[str, Any] | None] = {}
+        self._generations: dict[int, int] = {}
+        self._recall()
         self._unacknowledged: dict[int, dict[str, Any]] = {}
         self._running: dict[int, asyncio.Task[None]] = {}
         self._repeating: set[asyncio.Task[None]] = set()
@@ -223,6 +225,7 @@ class DeviceClient:
 
     async def _take(self, command: dict[str, Any]) -> None:
         number = command["number"]
+        self._renumber(number, command.get("generation", 1))
         if number in self._running:
             await self._send({"type": "receipt", "number": number})
         elif number not in self._answers:
@@ -230,10 +233,24 @@ class DeviceClient:
             self.executed.append(number)
             task = asyncio.get_running_loop().create_task(self._execute(command))
             self._running[number] = task
-            task.add_done_callback(lambda _: self._running.pop(number, None))
+            task.add_done_callback(lambda done: self._ended(number, done))
         else:
             answer = self._answers[number] or interrupted(number)
             await self._answer(number, answer)
+
+    def _ended(self, number: int, task: asyncio.Task[None]) -> None:
+        if self._running.get(number) is task:
+            del self._running[number]
+
+    def _renumber(self, number: int, generation: int) -> None:
+        """Forget what another command of this number was answered, before a backup was restored."""
+        if self._generations.get(number, generation) != generation:
+            self._answers.pop(number, None)
+            self._unacknowledged.pop(number, None)
+            running = self._running.pop(number, None)
+            if running is not None:
+                running.cancel()
+        self._generations[number] = generation
 
     async def _execute(self, command: dict[str, Any]) -> None:
         number = command["number"]
@@ -274,19 +291,24 @@ class DeviceClient:
 
     # --- memory -----------------------------------------------------------------------------------
 
-    def _remembered(self) -> dict[int, dict[str, Any] | None]:
+    def _recall(self) -> None:
         if self._memory is None or not self._memory.exists():
-            return {}
-        return {int(number): answer for number, answer in orjson.loads(self._memory.read_bytes())}
+            return
+        for number, answer, *generation in orjson.loads(self._memory.read_bytes()):
+            self._answers[int(number)] = answer
+            self._generations[int(number)] = generation[0] if generation else 1
 
     def _remember(self, number: int, answer: dict[str, Any] | None) -> None:
         """Before it is executed, too: a crash must not make it happen twice."""
         self._answers[number] = answer
         while len(self._answers) > ANSWERS_KEPT:
-            del self._answers[next(iter(self._answers))]
+            oldest = next(iter(self._answers))
+            del self._answers[oldest]
+            self._generations.pop(oldest, None)
         if self._memory is not None:
+            kept = [(one, told, self._generations[one]) for one, told in self._answers.items()]
             fresh = self._memory.with_suffix(".new")
-            fresh.write_bytes(orjson.dumps(list(self._answers.items())))
+            fresh.write_bytes(orjson.dumps(kept))
             fresh.replace(self._memory)
 
 

@@ -194,6 +194,7 @@ class Outgoing:
             deadline=marked.deadline,
             trace=trace,
             correlation_id=accepted.context.correlation_id,
+            generation=accepted.generation,
         )
 
     async def _payload(self, number: int) -> Recorded:

@@ -125,6 +125,9 @@ class Command(Message):
     deadline: datetime = Field(description="A result after this counts as late")
     trace: str | None = Field(None, description="X-Ray trace header")
     correlation_id: str
+    generation: int = Field(
+        1, ge=1, description="Of the store; a greater one gives the number a new meaning"
+    )
 
 
 class Ack(Message):
