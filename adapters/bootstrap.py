@@ -10,11 +10,13 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import structlog
 
 from adapters.faststream_aws import SQSBroker
+from adapters.inbound.workers.feeds import Progress, SlotFeeds
 from adapters.inbound.workers.projector import Inbox, Projector, subscribe
 from adapters.inbound.workers.publisher import Publisher
 from adapters.inbound.workers.relay import Relay
@@ -26,10 +28,12 @@ from adapters.outbound.dynamodb.codec import (
     item_to_cloud_event,
     to_cloud_event,
 )
+from adapters.outbound.dynamodb.control import DynamoDbControl
 from adapters.outbound.dynamodb.event_store import DynamoDbEventStore
 from adapters.outbound.dynamodb.rows import (
     CommandsQuery,
     DevicesQuery,
+    LiveGate,
     PynamoRows,
     ReadModels,
     Threads,
@@ -58,7 +62,10 @@ from commands.kernel.dispatch import Dispatcher, NoHints, Repository
 from commands.kernel.ports import Hints, Tracer
 from domain.kernel.recorded import Recorded
 from projections.devices import devices, remote_commands
-from projections.kernel.gate import Gate
+from projections.devices.devices import DevicesTable
+from projections.devices.remote_commands import RemoteCommandsTable
+from projections.kernel.gate import Gate, Projection, Row
+from projections.kernel.slots import Pointer, Slot, Slotted
 
 log = structlog.get_logger("homecast.process")
 
@@ -105,6 +112,8 @@ class Core:
     watchers: RedisWatchers
     presence: RedisPresence
     link: Link
+    control: DynamoDbControl
+    pointer: Pointer
     clock: SystemClock = field(default_factory=SystemClock)
     ids: Ulids = field(default_factory=Ulids)
 
@@ -161,6 +170,7 @@ async def core(
             return WriteSide(store, repository, dispatcher)
 
         devices = write_side("devices", unawaited)
+        control = DynamoDbControl(dynamodb, settings.read_models_table)
         yield Core(
             settings=settings,
             tracer=make_tracer(settings, service),
@@ -174,6 +184,8 @@ async def core(
             watchers=RedisWatchers(link),
             presence=RedisPresence(link),
             link=link,
+            control=control,
+            pointer=Pointer(control.states),
             clock=clock,
             ids=ids,
         )
@@ -189,13 +201,45 @@ async def threads(settings: Settings) -> AsyncIterator[Threads]:
         pool.close()
 
 
-def read_models(settings: Settings) -> ReadModels:
+PROJECTIONS: dict[str, Projection[Any]] = {
+    one.name: one for one in (devices.DEVICES, remote_commands.REMOTE_COMMANDS)
+}
+
+
+def read_models(settings: Settings, slot: Slot) -> ReadModels:
     return ReadModels.of(
-        devices_table=settings.devices_table,
-        commands_table=settings.remote_commands_table,
+        devices_table=settings.slot("devices", slot).table,
+        commands_table=settings.slot("remote_commands", slot).table,
         region=settings.aws_region,
         host=settings.aws_endpoint_url,
     )
+
+
+@dataclass(frozen=True)
+class SlottedModels:
+    devices: Slotted[DevicesTable]
+    remote_commands: Slotted[RemoteCommandsTable]
+
+
+def slotted(settings: Settings, pointer: Pointer) -> SlottedModels:
+    slots = {slot: read_models(settings, slot) for slot in Slot}
+    return SlottedModels(
+        Slotted("devices", {slot: one.devices for slot, one in slots.items()}, pointer),
+        Slotted("remote_commands", {s: one.remote_commands for s, one in slots.items()}, pointer),
+    )
+
+
+def gates(
+    projection: Projection[Row],
+    tables: Slotted[Any],
+    pool: Threads,
+    parts: Core,
+) -> Slotted[Gate[Row]]:
+    """A gate before each slot of a model of the devices context."""
+    each = {
+        slot: Gate(projection, PynamoRows[Row](pool, tables.of(slot)), parts.store) for slot in Slot
+    }
+    return Slotted(projection.name, each, parts.pointer)
 
 
 def twins(settings: Settings) -> None:
@@ -224,7 +268,7 @@ async def api(settings: Settings) -> AsyncIterator[Api]:
         threads(settings) as pool,
         RedisFeed(parts.link.client) as feed,
     ):
-        models = read_models(settings)
+        models = slotted(settings, parts.pointer)
         twins(settings)
         yield Api(
             **vars(parts),
@@ -278,52 +322,64 @@ async def relay(settings: Settings) -> AsyncIterator[Relay]:
 
 
 @asynccontextmanager
-async def projector(settings: Settings) -> AsyncIterator[SQSBroker]:
+async def projector(settings: Settings) -> AsyncIterator[SlotFeeds]:
     async with core(settings, "projector") as parts, threads(settings) as pool:
         broker = make_broker(settings)
-        models = read_models(settings)
-        device_rows = PynamoRows(pool, models.devices)
-        command_rows = PynamoRows(pool, models.remote_commands)
-        worker = Projector(
-            devices=Gate(devices.DEVICES, device_rows, parts.store),
-            remote_commands=Gate(remote_commands.REMOTE_COMMANDS, command_rows, parts.store),
-            watchers=parts.watchers,
-            lanes=parts.lanes,
-        )
-        inboxes = {
-            settings.devices_queue: Inbox(
-                "devices",
-                worker.on_devices,
-                decode=from_cloud_event,
-                tracer=parts.tracer,
-                broker=broker,
-                dead_letters=settings.devices_dead_letters,
-            ),
-            settings.remote_commands_queue: Inbox(
-                "remote_commands",
-                worker.on_remote_commands,
-                decode=from_cloud_event,
-                tracer=parts.tracer,
-                broker=broker,
-                dead_letters=settings.remote_commands_dead_letters,
-            ),
+        inboxes = projection_inboxes(settings, parts, pool, broker)
+        subscribers = {
+            (model, slot): subscribe(
+                broker,
+                settings.slot(model, slot).queue,
+                inbox,
+                wait_seconds=settings.queue_wait_seconds,
+                poll_interval=settings.queue_poll_interval,
+            )
+            for (model, slot), inbox in inboxes.items()
         }
-        subscribe(
+        yield SlotFeeds(
             broker,
-            inboxes,
-            wait_seconds=settings.queue_wait_seconds,
-            poll_interval=settings.queue_poll_interval,
+            subscribers,
+            pointer=parts.pointer,
+            control=parts.control,
+            versions={name: one.version for name, one in PROJECTIONS.items()},
         )
-        yield broker
+
+
+def projection_inboxes(
+    settings: Settings, parts: Core, pool: Threads, broker: SQSBroker
+) -> dict[tuple[str, Slot], Inbox]:
+    """What handles the messages of each slot's queue, in a process or in Lambda."""
+    models = slotted(settings, parts.pointer)
+    worker = Projector(
+        devices=gates(devices.DEVICES, models.devices, pool, parts),
+        remote_commands=gates(remote_commands.REMOTE_COMMANDS, models.remote_commands, pool, parts),
+        pointer=parts.pointer,
+        watchers=parts.watchers,
+        lanes=parts.lanes,
+    )
+    handlers = {"devices": worker.on_devices, "remote_commands": worker.on_remote_commands}
+    return {
+        (model, slot): Inbox(
+            model,
+            partial(handler, slot=slot),
+            decode=from_cloud_event,
+            tracer=parts.tracer,
+            broker=broker,
+            dead_letters=settings.slot(model, slot).dead_letters,
+            progress=Progress(parts.control, model, slot),
+        )
+        for model, handler in handlers.items()
+        for slot in Slot
+    }
 
 
 @asynccontextmanager
 async def sweeper(settings: Settings) -> AsyncIterator[Sweeper]:
     async with core(settings, "sweeper") as parts, threads(settings) as pool:
-        commands = read_models(settings).remote_commands
+        commands = slotted(settings, parts.pointer).remote_commands
         yield Sweeper(
             due=CommandsQuery(pool, commands),
-            gate=Gate(remote_commands.REMOTE_COMMANDS, PynamoRows(pool, commands), parts.store),
+            gate=LiveGate(gates(remote_commands.REMOTE_COMMANDS, commands, pool, parts)),
             store=parts.store,
             dispatcher=parts.dispatcher,
             clock=parts.clock,

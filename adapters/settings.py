@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -23,6 +23,18 @@ AWS_NAMES = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAUL
 
 CONTEXTS = ("accounts", "devices")
 """Each with a table of events, one of snapshots, and a topic."""
+
+READ_MODELS = {"devices": "devices", "remote_commands": "devices"}
+"""By name, the context whose events it is made of. Each has two slots, blue and green."""
+
+
+class SlotNames(NamedTuple):
+    """Table name, URL of queue and of dead letters, ARN of the subscription to the queue."""
+
+    table: str
+    queue: str
+    dead_letters: str
+    subscription: str
 
 
 class Settings(BaseSettings):
@@ -54,6 +66,19 @@ class Settings(BaseSettings):
     remote_commands_dead_letters: str = Field(
         "", description="URL of the remote commands' dead-letter queue"
     )
+    devices_subscription: str = Field("", description="ARN: topic to the devices' queue")
+    remote_commands_subscription: str = Field(
+        "", description="ARN: topic to the remote commands' queue"
+    )
+    read_models_table: str = Field("", description="Which slot of each read model is live")
+    devices_green_table: str = Field("", description="Read model devices, second slot")
+    devices_green_queue: str = Field("", description="URL of its queue")
+    devices_green_dead_letters: str = Field("", description="URL of its dead letters")
+    devices_green_subscription: str = Field("", description="ARN: topic to its queue")
+    remote_commands_green_table: str = Field("", description="Remote commands, second slot")
+    remote_commands_green_queue: str = Field("", description="URL of its queue")
+    remote_commands_green_dead_letters: str = Field("", description="URL of its dead letters")
+    remote_commands_green_subscription: str = Field("", description="ARN: topic to its queue")
 
     # Processes
     api_host: str = Field("127.0.0.1", description="Address the HTTP API listens on")
@@ -93,6 +118,11 @@ class Settings(BaseSettings):
 
     def topic(self, context: str) -> str:
         return str(getattr(self, f"{context}_topic"))
+
+    def slot(self, model: str, slot: str) -> SlotNames:
+        """Blue carries the plain names, green its own."""
+        prefix = model if slot == "blue" else f"{model}_{slot}"
+        return SlotNames(*(str(getattr(self, f"{prefix}_{field}")) for field in SlotNames._fields))
 
 
 def load_settings() -> Settings:

@@ -61,7 +61,8 @@ class Projection(Generic[Row]):
 
     ``key_of``: the row an event belongs to, None for an event of no row. ``number_of``: the
     event's number within that row's own sequence, from 1. ``before_first``: the stream version
-    right before the row's first event. ``fold``: the row after the event.
+    right before the row's first event. ``fold``: the row after the event. ``version``: raised when
+    fold or row change their shape, so that a rebuild is asked for.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Projection(Generic[Row]):
     number_of: Callable[[Event], int]
     before_first: Callable[[Key], int]
     fold: Callable[[Row | None, Event], Row]
+    version: int = 1
 
 
 class Gate(Generic[Row]):

@@ -27,6 +27,7 @@ from domain.devices.remote_command import CommandStatus
 from domain.kernel.recorded import Context
 from projections.devices.devices import DeviceRow
 from projections.devices.remote_commands import RemoteCommandRow
+from projections.kernel.slots import Slot
 from tests.support.platform import settings_from
 from tests.support.redis import free_port
 from tests.support.waiting import eventually
@@ -287,7 +288,7 @@ async def test_rows_are_read_by_number_and_devices_counted(
 ) -> None:
     now = datetime.now(UTC)
     settings = settings_from(stack_environment)
-    models = bootstrap.read_models(settings)
+    models = bootstrap.read_models(settings, Slot.BLUE)
     async with bootstrap.api(settings) as api:
         for number in range(1, 121):
             row = RemoteCommandRow(

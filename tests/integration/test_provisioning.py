@@ -38,7 +38,7 @@ def test_each_output_is_a_setting_and_each_named_resource_in_the_settings_is_an_
     named = {
         f"HOMECAST_{field}".upper()
         for field in Settings.model_fields
-        if field.endswith(("_table", "_topic", "_queue", "_dead_letters"))
+        if field.endswith(("_table", "_topic", "_queue", "_dead_letters", "_subscription"))
     }
     assert outputs == named
 
@@ -114,7 +114,8 @@ async def test_an_event_reaches_the_queue_of_its_category_raw_and_with_its_group
 async def test_every_queue_and_subscription_has_dead_letters_of_its_own(
     place: Place, stack_environment: dict[str, str]
 ) -> None:
-    queues = ("HOMECAST_DEVICES_QUEUE", "HOMECAST_REMOTE_COMMANDS_QUEUE")
+    models = ("DEVICES", "REMOTE_COMMANDS")
+    queues = [f"HOMECAST_{model}{slot}_QUEUE" for model in models for slot in ("", "_GREEN")]
     of_queue: dict[str, str] = {}
     for queue in queues:
         attributes = await queue_attributes(place, stack_environment[queue])
@@ -123,7 +124,7 @@ async def test_every_queue_and_subscription_has_dead_letters_of_its_own(
         assert attributes["DeduplicationScope"] == "messageGroup"
         assert attributes["FifoThroughputLimit"] == "perMessageGroupId"
         of_queue[attributes["QueueArn"]] = redrive["deadLetterTargetArn"]
-    assert len(set(of_queue.values())) == 2
+    assert len(set(of_queue.values())) == len(queues)
     async with place.client("sns") as client:
         topic = stack_environment["HOMECAST_DEVICES_TOPIC"]
         listed = await client.list_subscriptions_by_topic(TopicArn=topic)

@@ -36,6 +36,7 @@ STATUS: Mapping[str, int] = {
     "stale_session": 409,
     "too_many_devices": 409,
     "subject_forgotten": 409,
+    "rebuild_running": 409,
     "command_not_cancelable": 409,
     "precondition_failed": 412,
     "too_large": 413,

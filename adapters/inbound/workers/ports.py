@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
+
+from domain.kernel.recorded import Recorded
 
 
 class Trimmed(Exception):
@@ -91,3 +93,9 @@ class DueCommand:
 class DueCommands(Protocol):
     async def due(self, *, now: datetime) -> list[DueCommand]:
         """Open commands that the clock may have to end, longest overdue first in each shard."""
+
+
+class Applies(Protocol):
+    """The gate of the slot that is live."""
+
+    async def apply(self, recorded: Sequence[Recorded]) -> Sequence[object]: ...

@@ -13,6 +13,8 @@ import orjson
 import structlog
 
 from adapters.faststream_aws import Backoff, SQSBroker, SQSQueue
+from adapters.faststream_aws.subscriber import SQSSubscriber
+from adapters.inbound.workers.feeds import CANARY, Progress
 from commands.devices.ports import Lanes, Watchers
 from commands.kernel.ports import Tracer
 from domain.devices.device import DeviceStatus
@@ -22,6 +24,7 @@ from domain.kernel.recorded import Recorded
 from projections.devices.devices import DeviceRow
 from projections.devices.remote_commands import RemoteCommandRow
 from projections.kernel.gate import Gate
+from projections.kernel.slots import Pointer, Slot, Slotted
 
 log = structlog.get_logger("homecast.projector")
 
@@ -39,38 +42,49 @@ Apply = Callable[[list[Recorded]], Awaitable[None]]
 class Projector:
     """Applies batches of one stream's events, then tells watchers what the rows now say.
 
-    Telling is a hint: it repairs what the faster hints of the write side lost.
+    Telling is a hint: it repairs what the faster hints of the write side lost. A slot that is not
+    live tells nobody.
     """
 
     def __init__(
         self,
         *,
-        devices: Gate[DeviceRow],
-        remote_commands: Gate[RemoteCommandRow],
+        devices: Slotted[Gate[DeviceRow]],
+        remote_commands: Slotted[Gate[RemoteCommandRow]],
+        pointer: Pointer,
         watchers: Watchers,
         lanes: Lanes,
     ) -> None:
         self._devices = devices
         self._remote_commands = remote_commands
+        self._pointer = pointer
         self._watchers = watchers
         self._lanes = lanes
 
-    async def on_devices(self, recorded: list[Recorded]) -> None:
-        for row in await self._devices.apply(recorded):
+    async def on_devices(self, recorded: list[Recorded], slot: Slot) -> None:
+        rows = await self._devices.of(slot).apply(recorded)
+        if not await self._is_live("devices", slot):
+            return
+        for row in rows:
             if row.status != DeviceStatus.CLAIMED:
                 await self._lanes.nudge([row.device_id])
             if row.account_id:
                 message = {"type": "device", "device": row.model_dump(mode="json")}
                 await self._watchers.tell(row.account_id, message)
 
-    async def on_remote_commands(self, recorded: list[Recorded]) -> None:
-        rows = await self._remote_commands.apply(recorded)
+    async def on_remote_commands(self, recorded: list[Recorded], slot: Slot) -> None:
+        rows = await self._remote_commands.of(slot).apply(recorded)
+        if not await self._is_live("remote_commands", slot):
+            return
         unsent = {row.device_id for row in rows if row.status == CommandStatus.ACCEPTED}
         if unsent:
             await self._lanes.nudge(sorted(unsent))
         for row in rows:
             message = {"type": "command", "command": row.model_dump(mode="json")}
             await self._watchers.tell(row.account_id, message)
+
+    async def _is_live(self, model: str, slot: Slot) -> bool:
+        return (await self._pointer.state(model)).live is slot
 
 
 class Inbox:
@@ -85,6 +99,7 @@ class Inbox:
         tracer: Tracer,
         broker: SQSBroker,
         dead_letters: str,
+        progress: Progress,
     ) -> None:
         self._projection = projection
         self._apply = apply
@@ -92,6 +107,7 @@ class Inbox:
         self._tracer = tracer
         self._broker = broker
         self._dead_letters = dead_letters
+        self._progress = progress
 
     async def receive(self, bodies: Sequence[Any]) -> None:
         started = time.perf_counter()
@@ -100,9 +116,13 @@ class Inbox:
             return
         with self._tracer.span(f"project.{self._projection}", header=recorded[0].context.trace):
             await self._apply_patiently(recorded)
+        await self._progress.applied(max(one.event.timestamp for one in recorded))
         _line(self._projection, recorded, started)
 
     async def _decoded(self, body: Any) -> Recorded | None:
+        if isinstance(body, dict) and body.get("type") == CANARY:
+            await self._progress.canary(body)
+            return None
         try:
             return self._decode(body)
         except ContractError as error:
@@ -145,18 +165,19 @@ def _line(projection: str, recorded: Sequence[Recorded], started: float) -> None
 
 
 def subscribe(
-    broker: SQSBroker, inboxes: Mapping[str, Inbox], *, wait_seconds: int, poll_interval: float
-) -> None:
-    """``inboxes`` by queue URL. Groups run in parallel, a group's events come in one batch."""
-    for queue, inbox in inboxes.items():
-        broker.subscriber(
-            SQSQueue.of(queue),
-            batch=True,
-            wait_time_seconds=wait_seconds,
-            poll_interval=poll_interval or None,
-            max_concurrency=GROUPS_AT_ONCE,
-            retry_delay=RETRY_DELAY,
-        )(_handler(inbox))
+    broker: SQSBroker, queue: str, inbox: Inbox, *, wait_seconds: int, poll_interval: float
+) -> SQSSubscriber:
+    """To a queue by its URL. Groups run in parallel, a group's events come in one batch."""
+    subscriber = broker.subscriber(
+        SQSQueue.of(queue),
+        batch=True,
+        wait_time_seconds=wait_seconds,
+        poll_interval=poll_interval or None,
+        max_concurrency=GROUPS_AT_ONCE,
+        retry_delay=RETRY_DELAY,
+    )
+    subscriber(_handler(inbox))
+    return subscriber
 
 
 def _handler(inbox: Inbox) -> Callable[[list[Any]], Awaitable[None]]:

@@ -13,7 +13,7 @@ from datetime import timedelta
 import structlog
 
 from adapters.inbound.process import pause
-from adapters.inbound.workers.ports import DueCommand, DueCommands
+from adapters.inbound.workers.ports import Applies, DueCommand, DueCommands
 from commands.devices import remote_commands
 from commands.devices.remote_commands import SweepLane
 from commands.kernel.dispatch import Dispatcher
@@ -21,8 +21,7 @@ from commands.kernel.ports import Clock, EventStore, Ids
 from domain.devices.lane import Lane
 from domain.kernel.errors import Conflict, Unavailable
 from domain.kernel.recorded import Context
-from projections.devices.remote_commands import RemoteCommandRow, key_of
-from projections.kernel.gate import Gate
+from projections.devices.remote_commands import key_of
 
 log = structlog.get_logger("homecast.sweeper")
 
@@ -39,7 +38,7 @@ class Sweeper:
         self,
         *,
         due: DueCommands,
-        gate: Gate[RemoteCommandRow],
+        gate: Applies,
         store: EventStore,
         dispatcher: Dispatcher,
         clock: Clock,

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Generic, ParamSpec, Protocol, TypeVar
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
 from botocore.config import Config
 from pynamodb.exceptions import PynamoDBException
@@ -17,6 +17,7 @@ from pynamodb.models import Model
 from adapters.inbound.workers.ports import DueCommand
 from adapters.outbound.dynamodb.client import USER_AGENT
 from domain.kernel.errors import StoreUnavailable
+from domain.kernel.recorded import Recorded
 from projections.devices.devices import DeviceItem, DeviceRow, DevicesTable
 from projections.devices.remote_commands import (
     SHARDS,
@@ -25,8 +26,9 @@ from projections.devices.remote_commands import (
     RemoteCommandsTable,
 )
 from projections.devices.twin import Twin, TwinRow, read_twins
-from projections.kernel.gate import Key, Row
+from projections.kernel.gate import Gate, Key, Row
 from projections.kernel.items import placed
+from projections.kernel.slots import Slotted
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -36,7 +38,7 @@ THREADS = 16
 
 @dataclass(frozen=True)
 class ReadModels:
-    """Every read model, bound to its table."""
+    """One slot of every read model, bound to its table."""
 
     devices: DevicesTable
     remote_commands: RemoteCommandsTable
@@ -69,13 +71,19 @@ def configure_twins(table: str, *, region: str, host: str | None) -> None:
 
 
 def make_client(model: type[Model]) -> None:
-    """Now and once: at the first use, every thread would make a client of its own, 0.3 s each.
+    """Now, and one for all: at the first use, every thread would make one of its own, 0.3 s each.
 
     It names itself as our other clients do, which saves composing the header for every request.
     """
     connection = model._get_connection().connection
-    connection.session.set_default_client_config(Config(user_agent=USER_AGENT))
-    assert connection.client
+    place = (connection.region, connection.host, connection._max_pool_connections)
+    if place not in _clients:
+        connection.session.set_default_client_config(Config(user_agent=USER_AGENT))
+        _clients[place] = connection.client
+    connection._client = _clients[place]
+
+
+_clients: dict[Any, Any] = {}
 
 
 class Threads:
@@ -103,6 +111,16 @@ class Table(Protocol[Row]):
     def save(self, row: Row, previous: Row | None) -> bool: ...
 
 
+class LiveGate(Generic[Row]):
+    """The gate of whichever slot is live."""
+
+    def __init__(self, gates: Slotted[Gate[Row]]) -> None:
+        self._gates = gates
+
+    async def apply(self, recorded: Sequence[Recorded]) -> list[Row]:
+        return await (await self._gates.live()).apply(recorded)
+
+
 class PynamoRows(Generic[Row]):
     """The gate's rows of one read model."""
 
@@ -118,53 +136,57 @@ class PynamoRows(Generic[Row]):
 
 
 class DevicesQuery:
-    def __init__(self, threads: Threads, table: DevicesTable) -> None:
+    """Of the live slot."""
+
+    def __init__(self, threads: Threads, tables: Slotted[DevicesTable]) -> None:
         self._threads = threads
-        self._table = table
+        self._tables = tables
 
     async def get(self, device_id: str) -> DeviceRow | None:
-        return await self._threads.run(self._table.load, (device_id,))
+        table = await self._tables.live()
+        return await self._threads.run(table.load, (device_id,))
 
     async def list(
         self, account_id: str, *, limit: int, cursor: str | None
     ) -> tuple[list[DeviceRow], str | None]:
-        return await self._threads.run(
-            self._table.list_of_account, account_id, limit=limit, after=cursor
-        )
+        table = await self._tables.live()
+        return await self._threads.run(table.list_of_account, account_id, limit=limit, after=cursor)
 
     async def count(self, account_id: str) -> int:
-        return await self._threads.run(self._table.count_of_account, account_id)
+        table = await self._tables.live()
+        return await self._threads.run(table.count_of_account, account_id)
 
 
 class CommandsQuery:
-    def __init__(self, threads: Threads, table: RemoteCommandsTable) -> None:
+    """Of the live slot."""
+
+    def __init__(self, threads: Threads, tables: Slotted[RemoteCommandsTable]) -> None:
         self._threads = threads
-        self._table = table
+        self._tables = tables
 
     async def get(self, device_id: str, number: int) -> RemoteCommandRow | None:
-        return await self._threads.run(self._table.load, (device_id, number))
+        table = await self._tables.live()
+        return await self._threads.run(table.load, (device_id, number))
 
     async def due(self, *, now: datetime, limit: int = 200) -> list[DueCommand]:
         """Open commands that may be due, over all shards of the index."""
+        table = await self._tables.live()
         pages = await asyncio.gather(
-            *(
-                self._threads.run(self._table.due, shard, now=now, limit=limit)
-                for shard in range(SHARDS)
-            )
+            *(self._threads.run(table.due, shard, now=now, limit=limit) for shard in range(SHARDS))
         )
         return [DueCommand(*found) for page in pages for found in page]
 
     async def get_many(self, device_id: str, numbers: Sequence[int]) -> Sequence[RemoteCommandRow]:
         if not numbers:
             return []
-        return await self._threads.run(self._table.get_many, device_id, numbers)
+        table = await self._tables.live()
+        return await self._threads.run(table.get_many, device_id, numbers)
 
     async def list(
         self, device_id: str, *, limit: int, before: int | None
     ) -> list[RemoteCommandRow]:
-        return await self._threads.run(
-            self._table.list_of_device, device_id, limit=limit, before=before
-        )
+        table = await self._tables.live()
+        return await self._threads.run(table.list_of_device, device_id, limit=limit, before=before)
 
 
 class TwinsQuery:
