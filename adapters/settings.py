@@ -18,6 +18,9 @@ RUN_DIRECTORY = Path(".homecast")
 ENVIRONMENT_FILE = RUN_DIRECTORY / "environment"
 """Written by ``homecast up``: where the platform on this machine is to be found."""
 
+OVERRIDES = "overrides"
+"""Beside it: settings that ``homecast up`` puts over the stack's own, after a restore."""
+
 AWS_NAMES = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"})
 
 

@@ -35,6 +35,19 @@ def trouble(code: str, detail: str, *, hint: str = "", exit_code: int = 1) -> Tr
     return Trouble({"title": title, "detail": detail, "code": code}, hint=hint, exit_code=exit_code)
 
 
+def operator_settings() -> Settings:
+    """On a machine that may reach the tables: this one, or an operator's. Raises ``Trouble``."""
+    settings = platform_settings()
+    if not settings.vault_table:
+        raise trouble(
+            "no_platform",
+            "no platform found in this folder",
+            hint="Run this where `homecast up` runs, or set HOMECAST_VAULT_TABLE and the like.",
+            exit_code=2,
+        )
+    return settings
+
+
 # --- where the platform is ------------------------------------------------------------------------
 
 

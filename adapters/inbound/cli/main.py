@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from adapters.inbound.cli import connection
+from adapters.inbound.cli.backup_commands import backups
 from adapters.inbound.cli.client import ApiClient, Json
 from adapters.inbound.cli.connection import Trouble, find_connection
 from adapters.inbound.cli.edge import Commands
@@ -30,6 +31,7 @@ app = typer.Typer(
     help="Homecast: a platform for the devices of a home.",
 )
 app.add_typer(tokens, name="token")
+app.add_typer(backups, name="backup")
 
 
 def connect() -> ApiClient:

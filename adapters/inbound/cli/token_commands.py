@@ -79,14 +79,7 @@ def with_vault(work: Callable[[Any], Awaitable[T]]) -> T:
     """On a machine that may reach the tables: this one, or an operator's."""
     from adapters import bootstrap
 
-    settings = connection.platform_settings()
-    if not settings.vault_table:
-        raise connection.trouble(
-            "no_platform",
-            "no platform found in this folder",
-            hint="Run this where `homecast up` runs, or set HOMECAST_VAULT_TABLE and the like.",
-            exit_code=2,
-        )
+    settings = connection.operator_settings()
 
     async def run() -> T:
         async with bootstrap.operator(settings) as parts:

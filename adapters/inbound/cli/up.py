@@ -137,7 +137,7 @@ async def start_platform(
     with steps.step("Redis and AWS (MiniStack)"):
         await engines.start(supervisor)
     with steps.step("Tables, topic and queues"):
-        environment = await engines.stack(PREFIX) | addresses
+        environment = await engines.stack(PREFIX) | addresses | overrides(options.directory)
     write_environment(options.directory / "environment", environment)
     with steps.step(", ".join(local.PLATFORM)):
         await supervisor.start_together(local.process(name, environment) for name in local.PLATFORM)
@@ -154,6 +154,11 @@ async def start_demo(
         program = demo_home.simulator(environment, home, directory, options.devices)
         await supervisor.start(program)
     return home
+
+
+def overrides(directory: Path) -> dict[str, str]:
+    file = directory / settings_module.OVERRIDES
+    return settings_module.read_environment(file) if file.exists() else {}
 
 
 def write_environment(file: Path, environment: Mapping[str, str]) -> None:
