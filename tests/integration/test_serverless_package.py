@@ -28,11 +28,12 @@ async def test_the_package_holds_the_resources_of_the_stage_and_needs_no_aws(
     await osls("package", "--stage", "blue", "--package", str(tmp_path), environment=nowhere)
     packaged = read(tmp_path / "cloudformation-template-update-stack.json")
     ours = load_template()
-    for section in ("Parameters", "Resources", "Outputs"):
+    for section in ("Parameters", "Conditions", "Resources", "Outputs"):
         assert packaged[section].items() >= ours[section].items()
     provider = read(tmp_path / "serverless-state.json")["service"]["provider"]
     assert provider["stackParameters"] == [
-        {"ParameterKey": "Prefix", "ParameterValue": "homecast-blue"}
+        {"ParameterKey": "Prefix", "ParameterValue": "homecast-blue"},
+        {"ParameterKey": "BackupCopyVaultArn", "ParameterValue": ""},
     ]
 
 
