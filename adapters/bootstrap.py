@@ -16,11 +16,17 @@ from typing import Any
 import structlog
 
 from adapters.faststream_aws import SQSBroker
+from adapters.inbound.workers import outbox as outboxes
 from adapters.inbound.workers.feeds import Progress, SlotFeeds
+from adapters.inbound.workers.outbox import OutboxWorker
+from adapters.inbound.workers.policies import Actor, PolicyInbox, PolicyRunner
+from adapters.inbound.workers.ports import EffectHandler, PolicyRow
 from adapters.inbound.workers.projector import Inbox, Projector, subscribe
 from adapters.inbound.workers.publisher import Publisher
 from adapters.inbound.workers.relay import Relay
 from adapters.inbound.workers.sweeper import Sweeper
+from adapters.inbound.workers.timeouts import TimeoutScan
+from adapters.outbound import webhooks
 from adapters.outbound.dynamodb.change_stream import DynamoDbCheckpoints, DynamoDbTableStream
 from adapters.outbound.dynamodb.client import AwsConnection
 from adapters.outbound.dynamodb.codec import (
@@ -30,6 +36,7 @@ from adapters.outbound.dynamodb.codec import (
 )
 from adapters.outbound.dynamodb.control import DynamoDbControl
 from adapters.outbound.dynamodb.event_store import DynamoDbEventStore
+from adapters.outbound.dynamodb.policy_states import PolicyStateItem, PolicyStatesTable
 from adapters.outbound.dynamodb.rows import (
     CommandsQuery,
     DevicesQuery,
@@ -39,10 +46,13 @@ from adapters.outbound.dynamodb.rows import (
     Threads,
     TwinsQuery,
     configure_twins,
+    opened,
 )
 from adapters.outbound.dynamodb.snapshots import DynamoDbSnapshotStore
+from adapters.outbound.dynamodb.timeouts import DynamoDbTimeouts
 from adapters.outbound.dynamodb.twins import DynamoDbTwins
 from adapters.outbound.dynamodb.vault import DynamoDbVault
+from adapters.outbound.messaging.outbox import QueueOutbox
 from adapters.outbound.redis import (
     Link,
     RedisFeed,
@@ -58,7 +68,9 @@ from adapters.outbound.system.clock import SystemClock, Ulids
 from adapters.outbound.telemetry.logs import configure_logging
 from adapters.outbound.telemetry.tracing import NullTracer
 from adapters.settings import Settings, load_settings
+from commands.devices.alarms import ALARMS, WEBHOOK
 from commands.kernel.dispatch import Dispatcher, NoHints, Repository
+from commands.kernel.policy import Policy
 from commands.kernel.ports import Hints, Tracer
 from domain.kernel.recorded import Recorded
 from projections.devices import devices, remote_commands
@@ -68,6 +80,9 @@ from projections.kernel.gate import Gate, Projection, Row
 from projections.kernel.slots import Pointer, Slot, Slotted
 
 log = structlog.get_logger("homecast.process")
+
+POLICY_POLL_INTERVAL = 0.5
+"""Where queues are polled without waiting: nobody waits for policies as for read models."""
 
 
 def load(process: str) -> Settings:
@@ -386,6 +401,107 @@ async def sweeper(settings: Settings) -> AsyncIterator[Sweeper]:
             ids=parts.ids,
             interval=settings.sweep_interval,
         )
+
+
+@asynccontextmanager
+async def policies(settings: Settings) -> AsyncIterator[tuple[SQSBroker, TimeoutScan]]:
+    """Policies on their queues, and the scan that brings them their time-outs."""
+    async with (
+        core(settings, "policies") as parts,
+        threads(settings) as pool,
+        aws(settings).dynamodb() as dynamodb,
+    ):
+        broker = make_broker(settings)
+        timeouts = DynamoDbTimeouts(dynamodb, settings.timeouts_table)
+        actor = Actor(
+            {},
+            timeouts=timeouts,
+            outbox=QueueOutbox(broker, settings.outbox_queue),
+            effects={WEBHOOK} if settings.webhook_url else (),
+        )
+        items = opened(
+            PolicyStateItem,
+            settings.policy_states_table,
+            region=settings.aws_region,
+            host=settings.aws_endpoint_url,
+        )
+        rows = PynamoRows(pool, PolicyStatesTable(items))
+        followed = followed_policies(settings, parts)
+        inboxes = {
+            one.queue: policy_inbox(one, rows=rows, actor=actor, parts=parts, broker=broker)
+            for one in followed
+        }
+        for queue, inbox in inboxes.items():
+            subscribe(
+                broker,
+                queue,
+                inbox,
+                wait_seconds=settings.queue_wait_seconds,
+                poll_interval=settings.queue_poll_interval and POLICY_POLL_INTERVAL,
+            )
+        queues = {one.policy.name: one.queue for one in followed}
+        yield (
+            broker,
+            TimeoutScan(
+                due=timeouts,
+                broker=broker,
+                queues=queues,
+                clock=parts.clock,
+                interval=settings.sweep_interval,
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A policy with its queue, and the store whose streams it follows."""
+
+    policy: Policy[Any]
+    source: DynamoDbEventStore
+    queue: str
+    dead_letters: str
+
+
+def followed_policies(settings: Settings, parts: Core) -> list[Followed]:
+    return [Followed(ALARMS, parts.store, settings.alarms_queue, settings.alarms_dead_letters)]
+
+
+def policy_inbox(
+    followed: Followed, *, rows: PynamoRows[PolicyRow], actor: Actor, parts: Core, broker: SQSBroker
+) -> PolicyInbox:
+    runner = PolicyRunner(followed.policy, rows, followed.source, actor)
+    events = Inbox(
+        followed.policy.name,
+        runner.on_events,
+        decode=from_cloud_event,
+        tracer=parts.tracer,
+        broker=broker,
+        dead_letters=followed.dead_letters,
+    )
+    return PolicyInbox(runner, events)
+
+
+@asynccontextmanager
+async def outbox(settings: Settings) -> AsyncIterator[SQSBroker]:
+    broker = make_broker(settings)
+    async with webhooks.make_client() as client:
+        handlers: dict[str, EffectHandler] = {}
+        if settings.webhook_url:
+            handlers[WEBHOOK] = webhooks.Webhook(
+                client,
+                url=settings.webhook_url,
+                secret=settings.webhook_secret.get_secret_value(),
+                clock=SystemClock(),
+            )
+        worker = OutboxWorker(handlers, broker=broker, dead_letters=settings.outbox_dead_letters)
+        outboxes.subscribe(
+            broker,
+            worker,
+            settings.outbox_queue,
+            wait_seconds=settings.queue_wait_seconds,
+            poll_interval=settings.queue_poll_interval and POLICY_POLL_INTERVAL,
+        )
+        yield broker
 
 
 @asynccontextmanager

@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Literal, NamedTuple
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 RUN_DIRECTORY = Path(".homecast")
@@ -23,6 +24,8 @@ OVERRIDES = "overrides"
 
 AWS_NAMES = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"})
 
+
+LOOPBACK = {("http", "127.0.0.1"), ("http", "localhost"), ("http", "::1")}
 
 CONTEXTS = ("accounts", "devices")
 """Each with a table of events, one of snapshots, and a topic."""
@@ -83,6 +86,21 @@ class Settings(BaseSettings):
     remote_commands_green_dead_letters: str = Field("", description="URL of its dead letters")
     remote_commands_green_subscription: str = Field("", description="ARN: topic to its queue")
 
+    policy_states_table: str = Field("", description="Gated states of the policies")
+    timeouts_table: str = Field("", description="Durable time-outs of the policies")
+    alarms_queue: str = Field("", description="URL of the queue of the policy `alarms`")
+    alarms_dead_letters: str = Field("", description="URL of its dead-letter queue")
+    outbox_queue: str = Field("", description="URL of the queue of effects to be delivered")
+    outbox_dead_letters: str = Field("", description="URL of the queue of effects given up")
+
+    # Effects outside
+    webhook_url: str = Field(
+        "", description="Where alarms are sent as CloudEvents: HTTPS, or HTTP on this machine"
+    )
+    webhook_secret: SecretStr = Field(
+        SecretStr(""), description="Signs them (Standard Webhooks): `whsec_` and base64"
+    )
+
     # Processes
     api_host: str = Field("127.0.0.1", description="Address the HTTP API listens on")
     api_port: int = Field(8080, ge=0, le=65535)
@@ -112,6 +130,14 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
     tracer: Literal["null", "xray"] = Field("null", description="Where spans go")
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _not_in_clear_over_a_network(cls, url: str) -> str:
+        where = urlsplit(url)
+        if url and where.scheme != "https" and (where.scheme, where.hostname) not in LOOPBACK:
+            raise ValueError("a webhook needs https, but on this machine")
+        return url
 
     def events_table(self, context: str) -> str:
         return str(getattr(self, f"{context}_events_table"))

@@ -73,6 +73,10 @@ class Projection(Generic[Row]):
     fold: Callable[[Row | None, Event], Row]
     version: int = 1
 
+    def step(self, row: Row | None, recorded: Recorded) -> Row:
+        """One event further; for who needs to know more of it than the event itself."""
+        return self.fold(row, recorded.event)
+
 
 class Gate(Generic[Row]):
     def __init__(self, projection: Projection[Row], rows: Rows[Row], source: Source) -> None:
@@ -151,7 +155,7 @@ class Gate(Generic[Row]):
 
     def _fold(self, row: Row | None, ready: list[Recorded]) -> Row:
         for one in ready:
-            row = self._projection.fold(row, one.event).model_copy(
+            row = self._projection.step(row, one).model_copy(
                 update={
                     "applied": self._projection.number_of(one.event),
                     "stream_version": one.event.originator_version,

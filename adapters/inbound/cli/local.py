@@ -18,7 +18,7 @@ from adapters.outbound.embedded.program import Program, Ready
 from adapters.outbound.embedded.redis import Redis
 
 REGION = "eu-central-1"
-PLATFORM = ("api", "gateway", "relay", "projector", "sweeper")
+PLATFORM = ("api", "gateway", "relay", "projector", "sweeper", "policies", "outbox")
 """In the order of their start."""
 COMMANDS = {
     "api": ("-m", "adapters.inbound.http"),
@@ -26,6 +26,8 @@ COMMANDS = {
     "relay": ("-m", "adapters.inbound.workers", "relay"),
     "projector": ("-m", "adapters.inbound.workers", "projector"),
     "sweeper": ("-m", "adapters.inbound.workers", "sweeper"),
+    "policies": ("-m", "adapters.inbound.workers", "policies"),
+    "outbox": ("-m", "adapters.inbound.workers", "outbox"),
 }
 RHYTHM = {
     # A poll that is cut off at the embedded AWS lives on and swallows the next message, and a long

@@ -1,4 +1,4 @@
-"""``python -m adapters.inbound.workers relay|projector|sweeper``: one worker, until the stop."""
+"""``python -m adapters.inbound.workers relay|projector|…``: one worker, until the stop."""
 
 from __future__ import annotations
 
@@ -26,7 +26,27 @@ async def sweeper(stop: asyncio.Event) -> None:
         await worker.run(stop)
 
 
-WORKERS = {"relay": relay, "projector": projector, "sweeper": sweeper}
+async def policies(stop: asyncio.Event) -> None:
+    async with bootstrap.policies(bootstrap.load("policies")) as (broker, timeouts):
+        await broker.start()
+        await timeouts.run(stop)
+        await broker.stop()
+
+
+async def outbox(stop: asyncio.Event) -> None:
+    async with bootstrap.outbox(bootstrap.load("outbox")) as broker:
+        await broker.start()
+        await stop.wait()
+        await broker.stop()
+
+
+WORKERS = {
+    "relay": relay,
+    "projector": projector,
+    "sweeper": sweeper,
+    "policies": policies,
+    "outbox": outbox,
+}
 
 if __name__ == "__main__":
     name = sys.argv[1] if len(sys.argv) == 2 else ""

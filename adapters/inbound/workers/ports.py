@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
+from pydantic import Field, SkipValidation
+
+from commands.kernel.policy import Action, Effect
 from domain.kernel.recorded import Recorded
+from projections.kernel.gate import GatedRow
 
 
 class Trimmed(Exception):
@@ -99,3 +103,38 @@ class Applies(Protocol):
     """The gate of the slot that is live."""
 
     async def apply(self, recorded: Sequence[Recorded]) -> Sequence[object]: ...
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a policy answers one event with."""
+
+    recorded: Recorded
+    actions: Sequence[Action]
+
+
+class PolicyRow(GatedRow):
+    """A policy's state of one stream, behind the gate. ``steps``: still to be carried out."""
+
+    policy: str
+    stream: str
+    state: dict[str, Any]
+    steps: SkipValidation[tuple[Step, ...]] = Field(default=(), exclude=True)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """How an attempt to deliver an effect went. ``detail`` is for people and holds no secrets.
+
+    ``after``: seconds until the next attempt, where the other side asked for it.
+    """
+
+    outcome: Literal["delivered", "given_up", "retry"]
+    detail: str = ""
+    after: float | None = None
+
+
+class EffectHandler(Protocol):
+    """Delivers the effects of one kind. Time and size of what it waits for are bounded."""
+
+    async def deliver(self, effect: Effect) -> Delivery: ...

@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 import structlog
@@ -34,6 +34,13 @@ RETRY_DELAY = Backoff(first=0.5, maximum=30.0)
 redrive ends it after ten receives."""
 FAULT_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Throttling and faults are waited for here, where they count as no receive."""
+
+
+class Receiver(Protocol):
+    """What stands behind a queue: gets the held messages of one group, in order."""
+
+    async def receive(self, bodies: Sequence[Any]) -> None: ...
+
 
 Decode = Callable[[Mapping[str, Any]], Recorded]
 Apply = Callable[[list[Recorded]], Awaitable[None]]
@@ -88,7 +95,10 @@ class Projector:
 
 
 class Inbox:
-    """One projection's queue: decodes, waits out faults, puts the undecodable aside at once."""
+    """One projection's queue: decodes, waits out faults, puts the undecodable aside at once.
+
+    ``progress``: where it is told; a policy has none.
+    """
 
     def __init__(
         self,
@@ -99,7 +109,7 @@ class Inbox:
         tracer: Tracer,
         broker: SQSBroker,
         dead_letters: str,
-        progress: Progress,
+        progress: Progress | None = None,
     ) -> None:
         self._projection = projection
         self._apply = apply
@@ -116,12 +126,14 @@ class Inbox:
             return
         with self._tracer.span(f"project.{self._projection}", header=recorded[0].context.trace):
             await self._apply_patiently(recorded)
-        await self._progress.applied(max(one.event.timestamp for one in recorded))
+        if self._progress:
+            await self._progress.applied(max(one.event.timestamp for one in recorded))
         _line(self._projection, recorded, started)
 
     async def _decoded(self, body: Any) -> Recorded | None:
         if isinstance(body, dict) and body.get("type") == CANARY:
-            await self._progress.canary(body)
+            if self._progress:
+                await self._progress.canary(body)
             return None
         try:
             return self._decode(body)
@@ -165,7 +177,7 @@ def _line(projection: str, recorded: Sequence[Recorded], started: float) -> None
 
 
 def subscribe(
-    broker: SQSBroker, queue: str, inbox: Inbox, *, wait_seconds: int, poll_interval: float
+    broker: SQSBroker, queue: str, inbox: Receiver, *, wait_seconds: int, poll_interval: float
 ) -> SQSSubscriber:
     """To a queue by its URL. Groups run in parallel, a group's events come in one batch."""
     subscriber = broker.subscriber(
@@ -180,7 +192,7 @@ def subscribe(
     return subscriber
 
 
-def _handler(inbox: Inbox) -> Callable[[list[Any]], Awaitable[None]]:
+def _handler(inbox: Receiver) -> Callable[[list[Any]], Awaitable[None]]:
     async def handle(bodies: list[Any]) -> None:
         await inbox.receive(bodies)
 
