@@ -123,6 +123,7 @@ class Core:
     repository: Repository
     dispatcher: Dispatcher
     hints: RedisHints
+    unawaited: UnawaitedHints
     lanes: RedisHints
     watchers: RedisWatchers
     presence: RedisPresence
@@ -170,7 +171,7 @@ async def core(
         link = Link(redis)
         hints = RedisHints(link, to_cloud_event=to_cloud_event, origin_gateway=origin_gateway)
         unawaited = UnawaitedHints(hints)
-        stack.push_async_callback(unawaited.aclose)
+        stack.push_async_callback(unawaited.settled)
         clock, ids = SystemClock(), Ulids()
 
         def write_side(context: str, hints: Hints) -> WriteSide:
@@ -195,6 +196,7 @@ async def core(
             repository=devices.repository,
             dispatcher=devices.dispatcher,
             hints=hints,
+            unawaited=unawaited,
             lanes=hints,
             watchers=RedisWatchers(link),
             presence=RedisPresence(link),
@@ -358,6 +360,22 @@ async def projector(settings: Settings) -> AsyncIterator[SlotFeeds]:
             control=parts.control,
             versions={name: one.version for name, one in PROJECTIONS.items()},
         )
+
+
+@asynccontextmanager
+async def inboxes(settings: Settings) -> AsyncIterator[dict[str, Inbox]]:
+    """The projector without its polls: by the name of the queue that messages come from."""
+    async with (
+        core(settings, "projector") as parts,
+        threads(settings) as pool,
+        make_broker(settings) as broker,
+    ):
+        for name, projection in PROJECTIONS.items():
+            await parts.control.register(name, projection.version)
+        by_slot = projection_inboxes(settings, parts, pool, broker)
+        yield {
+            settings.slot(*key).queue.rsplit("/", 1)[-1]: inbox for key, inbox in by_slot.items()
+        }
 
 
 def projection_inboxes(

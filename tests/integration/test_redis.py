@@ -405,7 +405,7 @@ async def test_unawaited_hints_keep_nobody_waiting_and_leave_before_the_end() ->
             await hints.committed([], account_id=account)
     assert slow.told == []
     slow.go.set()
-    await hints.aclose()
+    await hints.settled()
     assert slow.told == ["a", "b"]
 
 
@@ -418,5 +418,5 @@ async def test_unawaited_hints_are_dropped_beyond_their_bound(
     await hints.committed([], account_id="kept")
     await hints.committed([], account_id="dropped")
     slow.go.set()
-    await hints.aclose()
+    await hints.settled()
     assert slow.told == ["kept"]

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 
 from adapters.inbound.cli.supervisor import Supervisor
+from adapters.outbound.aws_stack.functions import deploy
 from adapters.outbound.aws_stack.provision import Place, provision
 from adapters.outbound.embedded.ministack import CREDENTIALS, MiniStack
 from adapters.outbound.embedded.ports import LOOPBACK, Ports
@@ -75,7 +76,13 @@ class Engines:
 
     async def stack(self, prefix: str) -> dict[str, str]:
         """Create or update the stack; all settings that name something in the engines."""
-        outputs = await provision(self.place, stack=prefix, prefix=prefix)
+        return self._settings(await provision(self.place, stack=prefix, prefix=prefix))
+
+    async def functions(self, stage: str) -> dict[str, str]:
+        """The same with the functions of `serverless.yml`, and the address of their API."""
+        return self._settings(await deploy(self.place, stage=stage, redis_url=self.redis.url))
+
+    def _settings(self, outputs: Mapping[str, str]) -> dict[str, str]:
         return {
             **CREDENTIALS,
             "AWS_DEFAULT_REGION": REGION,

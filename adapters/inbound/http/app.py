@@ -14,12 +14,14 @@ from adapters.inbound.http.auth import Guard, require_guarded
 from adapters.inbound.http.bodies import Bodies
 from adapters.inbound.http.container import Container
 from adapters.inbound.http.devices import Reader, Shared
-from adapters.inbound.http.edge import Edge
+from adapters.inbound.http.edge import TIME_LIMIT, Edge
+from adapters.inbound.http.errors import StreamsElsewhere
 from adapters.inbound.http.health import Readiness
 from adapters.inbound.http.parts import Parts
 from adapters.inbound.http.problems import DOCUMENTED
 
 live = APIRouter(prefix="/v1/live", tags=["live"], responses=DOCUMENTED)
+no_live = APIRouter(prefix="/v1/live", tags=["live"], responses=DOCUMENTED)
 
 
 @live.get("", response_class=Response, responses={200: {"content": {"text/event-stream": {}}}})
@@ -32,13 +34,25 @@ async def stream(
     return await parts.live.open(caller, last_event_id)
 
 
-def create_app(container: Container) -> FastAPI:
-    """Ready to serve once its lifespan has begun; raises if a route is open by mistake."""
+@no_live.get("")
+async def no_stream(_: Reader) -> Response:
+    """Always a problem: live streams are served by the API's processes only."""
+    raise StreamsElsewhere("live streams need a process; this API runs as a function")
+
+
+def create_app(
+    container: Container, *, lasting: bool = True, time_limit: float = TIME_LIMIT
+) -> FastAPI:
+    """Ready to serve once its lifespan has begun; raises if a route is open by mistake.
+
+    ``lasting`` False: what runs it stands still between requests (Lambda), so there are no live
+    streams, and no pages, which need them; and nothing is warmed up ahead of the first request.
+    """
     parts = Parts(container)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with parts.running():
+        async with parts.running(warm=lasting):
             yield
 
     app = FastAPI(
@@ -52,13 +66,15 @@ def create_app(container: Container) -> FastAPI:
     )
     app.state.parts = parts
     app.state.readiness = Readiness(container)
-    for router in (devices.router, commands.router, live, health.router):
+    streams = live if lasting else no_live
+    for router in (devices.router, commands.router, streams, health.router):
         app.router.routes += router.routes  # flat: found faster, and walked by require_guarded
-    dashboard.mount(app)
-    docs_page.mount(app)
+    if lasting:
+        dashboard.mount(app)
+    docs_page.mount(app, page=lasting)
     problems.install(app)
     app.add_middleware(Bodies)
     app.add_middleware(Guard, tokens=parts.tokens, limits=parts.limits)
-    app.add_middleware(Edge, ids=container.ids, tracer=container.tracer)
+    app.add_middleware(Edge, ids=container.ids, tracer=container.tracer, time_limit=time_limit)
     require_guarded(app)
     return app

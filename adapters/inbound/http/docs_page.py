@@ -9,7 +9,6 @@ from functools import partial
 from importlib.resources import files
 from typing import Any, cast
 
-import fastapi_swagger
 from fastapi import FastAPI, Response
 
 INDEX = """<!doctype html>
@@ -45,8 +44,16 @@ def described(app: FastAPI) -> dict[str, Any]:
     return cast("dict[str, Any]", app.openapi_schema)
 
 
-def mount(app: FastAPI) -> None:
+def mount(app: FastAPI, *, page: bool = True) -> None:
+    """The described ``/openapi.json``, and the page over it unless the API has no pages."""
     app.openapi = partial(described, app)  # type: ignore[method-assign]
+    if page:
+        mount_page(app)
+
+
+def mount_page(app: FastAPI) -> None:
+    import fastapi_swagger  # here, for without the page the package need not be there
+
     resources = files(fastapi_swagger) / "resources"
     served = {
         "start.js": (START.encode(), "text/javascript"),

@@ -29,6 +29,12 @@ class TooManyStreams(Unavailable):
     code = "too_many_streams"
 
 
+class StreamsElsewhere(Refused):
+    """This API runs as a function (AWS Lambda), which cannot keep a stream open: ask a process."""
+
+    code = "streams_elsewhere"
+
+
 class TooManyDevices(Refused):
     """The account has as many devices as it may."""
 

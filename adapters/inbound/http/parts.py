@@ -37,8 +37,10 @@ class Parts:
         self.limits = TokenLimits(container.counters, container.clock, per_minute=per_minute)
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        await warm_up(self.container)
+    async def running(self, *, warm: bool) -> AsyncIterator[None]:
+        """``warm``: every part is asked once before the first request comes."""
+        if warm:
+            await warm_up(self.container)
         tasks = [
             asyncio.create_task(repeat(self.rehints.tick, TICK), name="re-hints"),
             asyncio.create_task(repeat(self.live.check_presence, PRESENCE_EVERY), name="presence"),

@@ -51,6 +51,7 @@ STATUS: Mapping[str, int] = {
     "lane_full": 429,
     "internal_error": 500,
     "contract_violation": 500,
+    "streams_elsewhere": 501,
     "busy": 503,
     "store_unavailable": 503,
     "hints_unavailable": 503,

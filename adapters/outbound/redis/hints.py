@@ -111,7 +111,7 @@ class UnawaitedHints:
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
 
-    async def aclose(self) -> None:
+    async def settled(self) -> None:
         """Let those under way leave; each has its own time limit."""
         await asyncio.gather(*self._leaving, return_exceptions=True)
 
