@@ -3,7 +3,7 @@
 // each gets only what it may need; what is missing is an empty setting.
 const LEFT_OUT = {
   api: /(Queue|DeadLetters|Subscription|Topic)$|^Relay/,
-  projector: /(Subscription|Topic)$|^Relay/,
+  projector: /(Subscription|Topic)$|^(Alarms|Outbox|PolicyStates|Relay|Timeouts)/,
   relay: /(Queue|DeadLetters|Subscription)$/,
 };
 

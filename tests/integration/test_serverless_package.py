@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from adapters.outbound.aws_stack.functions import osls
-from adapters.outbound.aws_stack.template import load_template
+from adapters.outbound.aws_stack.template import load_template, variable_of
 
+ENVIRONMENT_LIMIT = 4096
+"""Bytes of a function's variables, all together."""
 NOWHERE = "http://127.0.0.1:9"
 
 
@@ -30,6 +32,33 @@ async def test_the_package_holds_the_resources_of_the_stage_and_needs_no_aws(
         {"ParameterKey": "Prefix", "ParameterValue": "homecast-blue"},
         {"ParameterKey": "BackupCopyVaultArn", "ParameterValue": ""},
     ]
+    for name in ("Api", "Projector"):
+        function = packaged["Resources"][f"{name}LambdaFunction"]["Properties"]
+        variables = function["Environment"]["Variables"]
+        outputs = {variable_of(key): one["Value"] for key, one in ours["Outputs"].items()}
+        assert {
+            key: outputs[key] for key in variables if key in outputs
+        }.items() <= variables.items()
+        assert size_at_aws(variables, packaged["Resources"]) < ENVIRONMENT_LIMIT
+
+
+def size_at_aws(variables: dict[str, Any], resources: dict[str, Any]) -> int:
+    """About what they will take, with the account's number and region in URLs and ARNs."""
+    prefix = "homecast-" + "s" * 12
+    names = {
+        "AWS::SQS::Queue": "https://sqs.ap-southeast-2.amazonaws.com/123456789012/",
+        "AWS::SNS::Topic": "arn:aws:sns:ap-southeast-2:123456789012:",
+        "AWS::DynamoDB::Table": "",
+    }
+    total = 0
+    for name, value in variables.items():
+        size = len(str(value))
+        if isinstance(value, dict) and (target := resources.get(value.get("Ref", ""))):
+            (own,) = (v for k, v in target["Properties"].items() if k.endswith("Name"))
+            head = names[target["Type"]]
+            size = len(head) + len(own["Fn::Sub"].replace("${Prefix}", prefix))
+        total += len(name) + size
+    return total
 
 
 def read(file: Path) -> dict[str, Any]:
