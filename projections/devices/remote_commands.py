@@ -241,11 +241,18 @@ class RemoteCommandsTable:
         return [RemoteCommandRow.model_validate_json(item.body) for item in found]
 
     def list_of_device(
-        self, device_id: str, *, limit: int, before: int | None = None
+        self,
+        device_id: str,
+        *,
+        limit: int,
+        before: int | None = None,
+        consistent: bool = False,
     ) -> list[RemoteCommandRow]:
-        """Newest first, below the number ``before``."""
+        """Newest first, below the number ``before``; ``consistent`` costs twice the read units."""
         older = RemoteCommandItem.number < before if before is not None else None
-        found = self.items.query(device_id, older, scan_index_forward=False, limit=limit)
+        found = self.items.query(
+            device_id, older, scan_index_forward=False, limit=limit, consistent_read=consistent
+        )
         return [RemoteCommandRow.model_validate_json(item.body) for item in found]
 
     def due(self, shard: int, *, now: datetime, limit: int) -> list[tuple[str, int, datetime]]:

@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from adapters import bootstrap
+from adapters.outbound.dynamodb.rows import PynamoRows
 from adapters.outbound.redis import RedisWatchers
 from commands.accounts.tokens import issue_token
 from commands.devices import remote_commands
@@ -25,8 +26,9 @@ from domain.devices.capabilities import KINDS, DeviceKind
 from domain.devices.device import DeviceStatus
 from domain.devices.remote_command import CommandStatus
 from domain.kernel.recorded import Context
-from projections.devices.devices import DeviceRow
+from projections.devices.devices import DEVICES, DeviceRow
 from projections.devices.remote_commands import RemoteCommandRow
+from projections.kernel.gate import Gate
 from projections.kernel.slots import Slot
 from tests.support.platform import settings_from
 from tests.support.redis import free_port
@@ -194,6 +196,27 @@ async def test_the_limit_of_requests_is_shared_by_processes(
     # A minute may turn over in between, which grants five more at most.
     assert 5 <= answers.count(200) <= 10
     assert set(answers) == {200, 429}
+
+
+async def test_a_list_waits_for_ones_own_write_and_tells_when_it_does_not_come(
+    api: Api, stack_environment: dict[str, str]
+) -> None:
+    key = await api.claim()
+    renamed = await api.client.patch(
+        f"/v1/devices/{key.id}", json={"name": "New"}, headers={"If-Match": '"1"'}
+    )
+    headers = {"Consistency-Token": renamed.headers["consistency-token"]}
+    nobody_projects = await api.client.get("/v1/devices", headers=headers | {"Prefer": "wait=0"})
+    assert (nobody_projects.status_code, nobody_projects.json()["behind"]) == (503, {"devices": 2})
+    waiting = asyncio.create_task(
+        api.client.get("/v1/devices", headers=headers | {"Prefer": "wait=10"})
+    )
+    settings = settings_from(stack_environment)
+    async with bootstrap.operator(settings) as core, bootstrap.threads(settings) as pool:
+        rows = PynamoRows(pool, bootstrap.read_models(settings, Slot.BLUE).devices)
+        await Gate(DEVICES, rows, core.store).apply(await core.store.read(f"device-{key.id}"))
+    [mine] = [one for one in (await waiting).json()["items"] if one["id"] == key.id]
+    assert mine["name"] == "New"
 
 
 # --- clients that keep us waiting -----------------------------------------------------------------

@@ -80,6 +80,8 @@ class ApiStub:
     answers: list[Answer] = field(default_factory=list)
     requests: list[httpx.Request] = field(default_factory=list)
     pauses: list[float] = field(default_factory=list)
+    listed: httpx.Headers = field(default_factory=httpx.Headers)
+    """Of the last request for the list."""
 
     def client(self) -> ApiClient:
         connection = Connection("http://127.0.0.1:1", TOKEN)
@@ -88,6 +90,7 @@ class ApiStub:
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         if request.method == "GET" and request.url.path == "/v1/devices":
+            self.listed = request.headers
             return answer({"items": self.devices, "next_cursor": None})
         self.requests.append(request)
         given = self.answers.pop(0)

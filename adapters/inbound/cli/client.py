@@ -19,6 +19,7 @@ LONGEST_WAIT = 25
 LONGEST_PAUSE = 30.0
 SILENCE = 40.0
 """Seconds without a word on the live stream, which says something every 15 s."""
+CONSISTENCY = "Consistency-Token"
 FINAL = frozenset(
     ("SUCCEEDED", "FAILED", "REJECTED", "TIMED_OUT", "EXPIRED", "CANCELED", "SUPERSEDED")
 )
@@ -45,6 +46,8 @@ class ApiClient:
     ) -> None:
         self._url = connection.api_url
         self._sleep = sleep
+        self._last_write = ""
+        """What later reads of this client may not lag behind."""
         self._http = httpx.Client(
             base_url=connection.api_url,
             headers={"Authorization": f"Bearer {connection.token}"},
@@ -120,7 +123,7 @@ class ApiClient:
 
     def live(self, last_event_id: str = "") -> Iterator[LiveEvent]:
         """One connection to the live stream, until it ends."""
-        headers = {"Accept": "text/event-stream"}
+        headers = {"Accept": "text/event-stream", **self._consistency("GET")}
         if last_event_id:
             headers["Last-Event-ID"] = last_event_id
         timeout = httpx.Timeout(10.0, read=SILENCE)
@@ -135,21 +138,26 @@ class ApiClient:
 
     def _ask(self, method: str, path: str, *, tries: int = 1, **options: Any) -> Json:
         """Try again after a lost connection and where the platform says so."""
+        headers = {**options.pop("headers", {}), **self._consistency(method)}
         for round_ in range(1, tries + 1):
             last = round_ == tries
             try:
-                answer = self._http.request(method, path, **options)
+                answer = self._http.request(method, path, headers=headers, **options)
             except httpx.TransportError as error:
                 if last:
                     raise unreachable(self._url, error) from error
                 self._sleep(pause_after(None, round_))
                 continue
+            self._last_write = answer.headers.get(CONSISTENCY, self._last_write)
             if answer.is_success:
                 return dict(answer.json()) if answer.content else {}
             if last or answer.status_code not in (429, 503):
                 raise refusal(answer)
             self._sleep(pause_after(answer, round_))
         raise AssertionError("unreachable")
+
+    def _consistency(self, method: str) -> dict[str, str]:
+        return {CONSISTENCY: self._last_write} if method == "GET" and self._last_write else {}
 
 
 def pause_after(answer: httpx.Response | None, round_: int) -> float:
@@ -167,6 +175,7 @@ HINTS = {
     "rate_limited": "Too many requests for this token: wait a little.",
     "lane_full": "The device has 100 open commands; see `homecast commands DEVICE --open`.",
     "command_not_cancelable": "Only a command that was not sent yet can be cancelled.",
+    "read_model_behind": "It is stored and will be shown soon; see `homecast doctor`.",
     "precondition_failed": "Somebody changed it at the same time; try again.",
 }
 

@@ -13,7 +13,7 @@ from adapters.inbound.http import commands, devices, docs_page, health, problems
 from adapters.inbound.http.auth import Guard, require_guarded
 from adapters.inbound.http.bodies import Bodies
 from adapters.inbound.http.container import Container
-from adapters.inbound.http.devices import Reader, Shared
+from adapters.inbound.http.devices import Asked, Reader, Shared
 from adapters.inbound.http.edge import TIME_LIMIT, Edge
 from adapters.inbound.http.errors import StreamsElsewhere
 from adapters.inbound.http.health import Readiness
@@ -28,10 +28,12 @@ no_live = APIRouter(prefix="/v1/live", tags=["live"], responses=DOCUMENTED)
 async def stream(
     caller: Reader,
     parts: Shared,
+    asked: Asked,
     last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", max_length=64)] = None,
 ) -> Response:
     """Server-sent events: a snapshot, then changes. Send the token as a header, not in the URL."""
-    return await parts.live.open(caller, last_event_id)
+    known = await parts.fresh.everything(caller.account_id, asked) if asked.marks else None
+    return await parts.live.open(caller, last_event_id, known)
 
 
 @no_live.get("")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import Field, JsonValue, field_validator
 
 from adapters.inbound.http.auth import Caller, Needs, context_of
-from adapters.inbound.http.devices import Body, DeviceId, Reader, Shared
+from adapters.inbound.http.consistency import GIVEN, token_of
+from adapters.inbound.http.devices import Asked, Body, DeviceId, Reader, Shared
 from adapters.inbound.http.parts import Parts
 from adapters.inbound.http.problems import DOCUMENTED
 from adapters.inbound.http.reading import NUMBER_MAX
@@ -20,7 +23,7 @@ from commands.devices import remote_commands
 from domain.devices import lane
 from domain.devices.lane import LANE
 from domain.devices.remote_command import FINAL
-from domain.kernel.recorded import Context
+from domain.kernel.recorded import Context, Recorded
 from projections.devices.remote_commands import RemoteCommandRow
 
 router = APIRouter(
@@ -75,7 +78,7 @@ def require_storable(value: JsonValue, depth: int = 1) -> None:
         raise ValueError("not a number")
 
 
-@router.post("", status_code=202, response_model=CommandView)
+@router.post("", status_code=202, response_model=CommandView, responses={200: GIVEN, 202: GIVEN})
 async def submit(
     request: Request,
     device_id: DeviceId,
@@ -101,15 +104,18 @@ async def submit(
         idempotency_key=key,
     )
     context = context_of(request, parts.container.tracer)
-    row = await _submitted(parts, context, message, wait)
+    row, recorded = await _submitted(parts, context, message, wait)
     done = wait > 0 and row.status in FINAL
     location = f"/v1/devices/{device_id}/commands/{row.number}"
-    return answer(command_json(row), 200 if done else 202, Location=location)
+    token = token_of(recorded, row)
+    return answer(
+        command_json(row), 200 if done else 202, Location=location, Consistency_Token=token
+    )
 
 
 async def _submitted(
     parts: Parts, context: Context, message: remote_commands.SubmitRemoteCommand, wait: int
-) -> RemoteCommandRow:
+) -> tuple[RemoteCommandRow, Sequence[Recorded]]:
     device_id, account_id = message.device_id, message.account_id
     async with AsyncExitStack() as stack:
         if wait:  # listen before anything can happen
@@ -123,9 +129,9 @@ async def _submitted(
         else:
             parts.feeds.touch(account_id)
             parts.rehints.submitted(device_id, number)
-        if not wait:
-            return row
-        return await outcome(row, listener=listener, commands=parts.commands, seconds=wait)
+        if wait:
+            row = await outcome(row, listener=listener, commands=parts.commands, seconds=wait)
+        return row, recorded
 
 
 @router.get("", response_model=CommandPage)
@@ -133,48 +139,63 @@ async def list_commands(
     device_id: DeviceId,
     caller: Reader,
     parts: Shared,
+    asked: Asked,
     status: Literal["open", "all"] = "all",
     limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE,
     cursor: Annotated[str | None, Query(pattern=r"^[1-9]\d{0,14}$")] = None,
 ) -> Response:
     """Newest first. May lag behind by moments; a single command does not."""
     await parts.devices.require_owner(device_id, caller.account_id)
+    await parts.fresh.commands(device_id, caller.account_id, asked)
     before = int(cursor) if cursor else None
     page = _open_page if status == "open" else _page
-    rows, last = await page(parts, device_id, caller.account_id, limit=limit, before=before)
+    span = Span(limit, before, consistent=asked.marks is not None)
+    rows, last = await page(parts, device_id, caller.account_id, span)
     next_cursor = str(last) if last else None
     return answer({"items": [command_json(row) for row in rows], "next_cursor": next_cursor})
 
 
+@dataclass(frozen=True)
+class Span:
+    """The newest ``limit`` below ``before``; ``consistent``: not a moment old."""
+
+    limit: int
+    before: int | None
+    consistent: bool
+
+
 async def _page(
-    parts: Parts, device_id: str, account_id: str, *, limit: int, before: int | None
+    parts: Parts, device_id: str, account_id: str, span: Span
 ) -> tuple[list[RemoteCommandRow], int | None]:
     """The account's own rows, and the number to continue below (None: that was all)."""
-    query = parts.container.commands
-    rows = await query.list(device_id, limit=limit + 1, before=before)
+    query, limit = parts.container.commands, span.limit
+    rows = await query.list(
+        device_id, limit=limit + 1, before=span.before, consistent=span.consistent
+    )
     mine = [row for row in rows[:limit] if row.account_id == account_id]
     return mine, rows[limit - 1].number if len(rows) > limit else None
 
 
 async def _open_page(
-    parts: Parts, device_id: str, account_id: str, *, limit: int, before: int | None
+    parts: Parts, device_id: str, account_id: str, span: Span
 ) -> tuple[list[RemoteCommandRow], int | None]:
     """The same of what is open: the lane knows, so that no history has to be searched."""
     loaded = await parts.container.dispatcher.repository.load(LANE, device_id)
-    below = [one for one in loaded.state.open if before is None or one < before]
-    numbers = sorted(below, reverse=True)[: limit + 1]
-    rows = await parts.commands.open_ones(device_id, numbers[:limit], account_id)
-    return rows, numbers[limit - 1] if len(numbers) > limit else None
+    below = [one for one in loaded.state.open if span.before is None or one < span.before]
+    numbers = sorted(below, reverse=True)[: span.limit + 1]
+    rows = await parts.commands.open_ones(device_id, numbers[: span.limit], account_id)
+    return rows, numbers[span.limit - 1] if len(numbers) > span.limit else None
 
 
 @router.get("/{number}", response_model=CommandView)
 async def read_command(
-    device_id: DeviceId, number: Number, caller: Reader, parts: Shared
+    device_id: DeviceId, number: Number, caller: Reader, parts: Shared, asked: Asked
 ) -> Response:
+    await parts.fresh.commands(device_id, caller.account_id, asked, number=number)
     return answer(command_json(await parts.commands.row(device_id, number, caller.account_id)))
 
 
-@router.post("/{number}/cancel", response_model=CommandView)
+@router.post("/{number}/cancel", response_model=CommandView, responses={200: GIVEN})
 async def cancel(
     request: Request, device_id: DeviceId, number: Number, caller: Commander, parts: Shared
 ) -> Response:
@@ -187,6 +208,8 @@ async def cancel(
         context_of(request, parts.container.tracer),
         lambda unit: remote_commands.cancel(unit, message),
     )
-    if not recorded:  # canceled before, though the read model may not say so yet
-        return answer(command_json(await parts.commands.caught_up(before)))
-    return answer(command_json(parts.commands.after(before, recorded)))
+    if recorded:
+        row = parts.commands.after(before, recorded)
+    else:  # canceled before, though the read model may not say so yet
+        row = await parts.commands.caught_up(before)
+    return answer(command_json(row), Consistency_Token=token_of(recorded, row))

@@ -42,9 +42,9 @@ class CommandsQuery(Protocol):
         """In any order; those that are not there are missing."""
 
     async def list(
-        self, device_id: str, *, limit: int, before: int | None
+        self, device_id: str, *, limit: int, before: int | None, consistent: bool = False
     ) -> list[RemoteCommandRow]:
-        """Newest first, below the number ``before``."""
+        """Newest first, below the number ``before``. May lag by moments unless ``consistent``."""
 
 
 class TwinsQuery(Protocol):

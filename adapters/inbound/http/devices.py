@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from adapters.inbound.http.auth import Caller, Needs, context_of
+from adapters.inbound.http.consistency import GIVEN, NAME, Consistency, consistency_of, token_of
 from adapters.inbound.http.container import Container
 from adapters.inbound.http.errors import PreconditionRequired, TooManyDevices
+from adapters.inbound.http.fresh import mended
 from adapters.inbound.http.parts import Parts, parts_of
 from adapters.inbound.http.problems import DOCUMENTED
 from adapters.inbound.http.proof import proven_key
@@ -19,12 +22,14 @@ from commands.accounts.tokens import DEVICES_READ, DEVICES_WRITE
 from commands.devices import ownership
 from commands.kernel.dispatch import Unit
 from domain.devices.capabilities import Capabilities, DeviceKind
+from domain.kernel.recorded import Recorded
 from projections.devices.devices import DEVICES
 
 router = APIRouter(prefix="/v1/devices", tags=["devices"], responses=DOCUMENTED)
 Shared = Annotated[Parts, Depends(parts_of)]
 Reader = Annotated[Caller, Depends(Needs(DEVICES_READ))]
 Writer = Annotated[Caller, Depends(Needs(DEVICES_WRITE))]
+Asked = Annotated[Consistency, Depends(consistency_of)]
 DeviceId = Annotated[str, Path(pattern="^[a-z2-7]{26}$")]
 IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=64)]
 ETAG = re.compile(r'"(\d{1,15})"')
@@ -65,7 +70,7 @@ def shown(device: dict[str, Any], status: int = 200, **headers: str) -> Response
     return answer(device, status, ETag=tag(device["version"]), **headers)
 
 
-@router.post("", status_code=201, response_model=DeviceView)
+@router.post("", status_code=201, response_model=DeviceView, responses={201: GIVEN})
 async def claim(request: Request, body: ClaimBody, caller: Writer, parts: Shared) -> Response:
     """Claiming one's own device again changes nothing and answers as the first time."""
     container = parts.container
@@ -92,7 +97,8 @@ async def claim(request: Request, body: ClaimBody, caller: Writer, parts: Shared
     row = DEVICES.fold(None, claimed[0].event) if claimed else None
     row = row or await parts.devices.row(device_id, caller.account_id)
     [device] = await parts.devices.shown([row])
-    return shown(device, 201, Location=f"/v1/devices/{device_id}")
+    token = token_of(recorded, row)
+    return shown(device, 201, Location=f"/v1/devices/{device_id}", Consistency_Token=token)
 
 
 async def _require_room(container: Container, account_id: str) -> None:
@@ -106,23 +112,35 @@ async def _require_room(container: Container, account_id: str) -> None:
 async def list_devices(
     caller: Reader,
     parts: Shared,
+    asked: Asked,
     limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE,
     cursor: Annotated[str | None, Query(pattern="^[a-z2-7]{26}$")] = None,
 ) -> Response:
     """In order of id. May lag behind a change by moments; a single device does not."""
-    query = parts.container.devices
-    rows, next_cursor = await query.list(caller.account_id, limit=limit, cursor=cursor)
+    account_id = caller.account_id
+    known = await parts.fresh.devices(account_id, asked)
+    page = await parts.container.devices.list(account_id, limit=limit, cursor=cursor)
+    rows, next_cursor = mended(page, known, account_id, limit=limit, after=cursor)
     return answer({"items": await parts.devices.shown(rows), "next_cursor": next_cursor})
 
 
-@router.get("/{device_id}", response_model=DeviceView)
+@router.get("/{device_id}", response_model=DeviceView, dependencies=[Depends(consistency_of)])
 async def read_device(device_id: DeviceId, caller: Reader, parts: Shared) -> Response:
+    """As of now: it takes a token and never has to wait for it."""
     row = await parts.devices.row(device_id, caller.account_id)
     [device] = await parts.devices.shown([row])
     return shown(device)
 
 
-@router.patch("/{device_id}", response_model=DeviceView)
+async def changed(
+    parts: Parts, device_id: str, account_id: str, recorded: Sequence[Recorded]
+) -> Response:
+    row = await parts.devices.row(device_id, account_id)
+    [device] = await parts.devices.shown([row])
+    return shown(device, Consistency_Token=token_of(recorded, row))
+
+
+@router.patch("/{device_id}", response_model=DeviceView, responses={200: GIVEN})
 async def rename(
     request: Request,
     device_id: DeviceId,
@@ -141,13 +159,13 @@ async def rename(
         name=body.name,
         expected_version=version_wanted(if_match),
     )
-    await container.dispatcher.execute(
+    _, recorded = await container.dispatcher.execute(
         context_of(request, container.tracer), lambda unit: ownership.rename_device(unit, message)
     )
-    return await read_device(device_id, caller, parts)
+    return await changed(parts, device_id, caller.account_id, recorded)
 
 
-@router.delete("/{device_id}", status_code=204)
+@router.delete("/{device_id}", status_code=204, responses={204: GIVEN})
 async def release(
     request: Request,
     device_id: DeviceId,
@@ -162,21 +180,21 @@ async def release(
         device_id=device_id,
         expected_version=version_wanted(if_match),
     )
-    await container.dispatcher.execute(
+    _, recorded = await container.dispatcher.execute(
         context_of(request, container.tracer), lambda unit: ownership.release_device(unit, message)
     )
-    return Response(status_code=204)
+    return Response(status_code=204, headers={NAME: token_of(recorded)})
 
 
-@router.post("/{device_id}/lost", response_model=DeviceView)
+@router.post("/{device_id}/lost", response_model=DeviceView, responses={200: GIVEN})
 async def report_lost(
     request: Request, device_id: DeviceId, caller: Writer, parts: Shared
 ) -> Response:
     """Stolen or gone: its credential is revoked, its session cut, and it takes no commands."""
     container = parts.container
     message = ownership.ReportDeviceLost(account_id=caller.account_id, device_id=device_id)
-    await container.dispatcher.execute(
+    _, recorded = await container.dispatcher.execute(
         context_of(request, container.tracer),
         lambda unit: ownership.report_device_lost(unit, message),
     )
-    return await read_device(device_id, caller, parts)
+    return await changed(parts, device_id, caller.account_id, recorded)

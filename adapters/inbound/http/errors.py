@@ -71,6 +71,18 @@ class MalformedRequest(Refused):
     code = "malformed_request"
 
 
+class InvalidConsistencyToken(Refused):
+    """``Consistency-Token`` is none that this API has given."""
+
+    code = "invalid_consistency_token"
+
+
+class ReadModelBehind(Unavailable):
+    """What ``Consistency-Token`` asks for is not there yet; ``behind`` counts events by model."""
+
+    code = "read_model_behind"
+
+
 class RequestTimeout(Unavailable):
     """The body did not arrive in time."""
 

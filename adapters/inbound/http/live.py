@@ -20,6 +20,7 @@ from adapters.inbound.http.auth import Caller
 from adapters.inbound.http.container import Container
 from adapters.inbound.http.errors import TooManyStreams
 from adapters.inbound.http.feeds import AccountFeeds, Message
+from adapters.inbound.http.fresh import Rows
 from adapters.inbound.http.reading import Devices
 from adapters.inbound.http.ring import LiveEvent, Ring, Stream, text_of
 from adapters.inbound.http.snapshots import Snapshots
@@ -86,8 +87,10 @@ class Live:
         self._accounts: dict[str, AccountLive] = {}
         self._stopping = False
 
-    async def open(self, caller: Caller, last_event_id: str | None) -> EventStream:
-        """Raises ``TooManyStreams``."""
+    async def open(
+        self, caller: Caller, last_event_id: str | None, known: Rows | None = None
+    ) -> EventStream:
+        """``known``: what its first snapshot may not lag behind. Raises ``TooManyStreams``."""
         account = self._accounts.get(caller.account_id)
         if account is None:
             account = AccountLive(caller.account_id, self._ids.new(), self._feeds)
@@ -100,16 +103,18 @@ class Live:
         except BaseException:
             self.close(account, stream)
             raise
-        return EventStream(Session(self, account, stream, caller, last_event_id))
+        return EventStream(Session(self, account, stream, caller, last_event_id, known))
 
     def close(self, account: AccountLive, stream: Stream) -> None:
         account.ring.close(stream)
         account.left_at = asyncio.get_running_loop().time()
 
-    async def snapshot(self, account: AccountLive, account_id: str) -> bytes:
+    async def snapshot(
+        self, account: AccountLive, account_id: str, known: Rows | None = None
+    ) -> bytes:
         """Numbered as of its beginning: what comes meanwhile is sent after it, again."""
         event_id = account.ring.id_of(account.ring.last)
-        content = await self._snapshots.take(account_id)
+        content = await self._snapshots.take(account_id, known)
         account.translation.shown(content["devices"])
         return text_of("snapshot", content, event_id)
 
@@ -163,12 +168,14 @@ class Session:
         stream: Stream,
         caller: Caller,
         last_event_id: str | None,
+        known: Rows | None,
     ) -> None:
         self._live = live
         self._account = account
         self._stream = stream
         self._caller = caller
         self._last_event_id = last_event_id
+        self._known = known
 
     async def pieces(self) -> AsyncIterator[bytes]:
         yield b"retry: 1000\n\n"
@@ -196,7 +203,7 @@ class Session:
             return
         if last:
             yield text_of("reset", {}, None)
-        yield await self._live.snapshot(self._account, self._caller.account_id)
+        yield await self._live.snapshot(self._account, self._caller.account_id, self._known)
 
     async def _told(self, event: LiveEvent) -> AsyncIterator[bytes]:
         if event.name != "reset":

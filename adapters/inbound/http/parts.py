@@ -12,6 +12,7 @@ from fastapi import Request
 from adapters.inbound.http.auth import TokenCache
 from adapters.inbound.http.container import Container
 from adapters.inbound.http.feeds import AccountFeeds
+from adapters.inbound.http.fresh import Fresh
 from adapters.inbound.http.limits import TokenLimits
 from adapters.inbound.http.live import Live
 from adapters.inbound.http.reading import Commands, Devices
@@ -31,6 +32,7 @@ class Parts:
         self.commands = Commands(container)
         self.rehints = Rehints(container)
         self.feeds = AccountFeeds(container.feed, container.decode, observe=self.rehints.observe)
+        self.fresh = Fresh(container, self.devices, self.commands)
         self.live = Live(container, self.feeds, self.devices)
         self.tokens = TokenCache(container.vault, container.clock)
         per_minute = container.settings.rate_limit_per_minute

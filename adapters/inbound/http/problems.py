@@ -18,6 +18,7 @@ from domain.kernel.errors import HomecastError, InvalidInput, TooLarge
 MEDIA_TYPE = "application/problem+json"
 STATUS: Mapping[str, int] = {
     "malformed_request": 400,
+    "invalid_consistency_token": 400,
     "unauthenticated": 401,
     "invalid_token": 401,
     "insufficient_scope": 403,
@@ -55,6 +56,7 @@ STATUS: Mapping[str, int] = {
     "busy": 503,
     "store_unavailable": 503,
     "hints_unavailable": 503,
+    "read_model_behind": 503,
     "deadline_exceeded": 504,
 }
 BEARER: Mapping[str, str] = {

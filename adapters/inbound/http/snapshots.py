@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from adapters.inbound.http.container import Container
+from adapters.inbound.http.fresh import Rows, mended
 from adapters.inbound.http.reading import Devices
 from adapters.inbound.http.views import command_json
 from projections.devices.devices import DeviceRow
@@ -25,23 +26,33 @@ class Snapshots:
         self._devices = devices
         self._slots = asyncio.Semaphore(AT_ONCE)
 
-    async def take(self, account_id: str) -> dict[str, Any]:
-        rows = await self._rows(account_id)
-        recent = [self._recent(row.device_id, account_id) for row in rows[:WITH_COMMANDS]]
+    async def take(self, account_id: str, known: Rows | None = None) -> dict[str, Any]:
+        """``known``: devices' rows that it may not lag behind; then commands are as of now too."""
+        rows = await self._rows(account_id, known or {})
+        recent = [
+            self._recent(row.device_id, account_id, consistent=known is not None)
+            for row in rows[:WITH_COMMANDS]
+        ]
         devices, *commands = await asyncio.gather(self._devices.shown(rows), *recent)
         return {"devices": devices, "commands": [one for some in commands for one in some]}
 
-    async def _rows(self, account_id: str) -> list[DeviceRow]:
+    async def _rows(self, account_id: str, known: Rows) -> list[DeviceRow]:
         rows: list[DeviceRow] = []
         cursor: str | None = None
         while len(rows) < DEVICES:
-            page, cursor = await self._devices_query.list(account_id, limit=PAGE, cursor=cursor)
+            after = cursor
+            found = await self._devices_query.list(account_id, limit=PAGE, cursor=after)
+            page, cursor = mended(found, known, account_id, limit=PAGE, after=after)
             rows += page
             if cursor is None:
                 break
         return rows
 
-    async def _recent(self, device_id: str, account_id: str) -> list[dict[str, Any]]:
+    async def _recent(
+        self, device_id: str, account_id: str, *, consistent: bool
+    ) -> list[dict[str, Any]]:
         async with self._slots:
-            rows = await self._commands_query.list(device_id, limit=COMMANDS_EACH, before=None)
+            rows = await self._commands_query.list(
+                device_id, limit=COMMANDS_EACH, before=None, consistent=consistent
+            )
         return [command_json(row) for row in rows if row.account_id == account_id]

@@ -183,10 +183,12 @@ class CommandsQuery:
         return await self._threads.run(table.get_many, device_id, numbers)
 
     async def list(
-        self, device_id: str, *, limit: int, before: int | None
+        self, device_id: str, *, limit: int, before: int | None, consistent: bool = False
     ) -> list[RemoteCommandRow]:
         table = await self._tables.live()
-        return await self._threads.run(table.list_of_device, device_id, limit=limit, before=before)
+        return await self._threads.run(
+            table.list_of_device, device_id, limit=limit, before=before, consistent=consistent
+        )
 
 
 class TwinsQuery:

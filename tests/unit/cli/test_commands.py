@@ -267,3 +267,25 @@ def test_help_lists_every_command() -> None:
     text = run("--help").stdout
     for name in ("up", "doctor", "devices", "send", "watch", "simulate", "token", "release"):
         assert f" {name} " in text
+
+
+def test_a_read_after_a_write_shows_the_write(stub: ApiStub) -> None:
+    with stub.client() as api:
+        stub.answers = [answer(device("Hall", "lamp"), Consistency_Token="t1")]
+        stub.answers += [answer(command("ACCEPTED"))] * 2
+        assert "Consistency-Token" not in stub.listed
+        api.rename("lamp", "Hall", 3)
+        api.devices()
+        assert stub.listed["Consistency-Token"] == "t1"
+        api.command("lamp", 7)
+        assert stub.requests[-1].headers["Consistency-Token"] == "t1"
+
+
+def test_a_read_model_that_is_behind_is_asked_again(stub: ApiStub) -> None:
+    behind = problem(503, "read_model_behind", "1 event behind", retry_after=1)
+    stub.answers = [answer(command("ACCEPTED"), Consistency_Token="t1"), behind]
+    stub.answers.append(answer(command("ACCEPTED")))
+    with stub.client() as api:
+        api.cancel("lamp", 7)
+        assert api.command("lamp", 7)["number"] == 7
+    assert stub.pauses == [1.0]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -159,3 +161,34 @@ def test_what_shows_a_state_stands_out(scheme: str, part: str) -> None:
     )
     colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", light if scheme == "light" else dark))
     assert contrast(colours[part], colours["card"]) >= 3
+
+
+SCRIPT = """
+import { Api } from "./api.mjs";
+const requests = [];
+const answers = [
+  [202, {}, { "Consistency-Token": "t1" }], [200, {}], [503, { code: "read_model_behind" }],
+  [200, {}],
+];
+globalThis.fetch = async (path, { headers }) => {
+  requests.push(headers["Consistency-Token"] ?? null);
+  const [status, body, more] = answers.shift();
+  return new Response(JSON.stringify(body), { status, headers: more });
+};
+const api = new Api("token", () => {});
+await api.submit("lamp", {}, "key");
+await api.command("lamp", 1);
+await api.live("", null).catch(() => {});
+await api.live("", null);
+console.log(JSON.stringify(requests));
+"""
+
+
+@pytest.mark.slow
+def test_what_was_just_sent_is_asked_for_until_it_cannot_be_had(tmp_path: Path) -> None:
+    """In Node.js, which has what the module needs of a browser."""
+    (tmp_path / "api.mjs").write_text((ASSETS / "api.js").read_text())
+    (tmp_path / "script.mjs").write_text(SCRIPT)
+    command = ["node", str(tmp_path / "script.mjs")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert json.loads(done.stdout) == [None, "t1", "t1", None]

@@ -73,9 +73,13 @@ class LiveClient:
 
 
 @asynccontextmanager
-async def live(app: FastAPI, token: str, last_id: str | None = None) -> AsyncIterator[LiveClient]:
+async def live(
+    app: FastAPI, token: str, last_id: str | None = None, **more: str
+) -> AsyncIterator[LiveClient]:
+    """``more``: headers, with ``_`` for ``-``."""
     client = LiveClient()
     headers = [(b"authorization", f"Bearer {token}".encode())]
+    headers += [(name.replace("_", "-").encode(), text.encode()) for name, text in more.items()]
     if last_id is not None:
         headers.append((b"last-event-id", last_id.encode()))
     scope = {

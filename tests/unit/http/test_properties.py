@@ -34,7 +34,7 @@ claims = st.fixed_dictionaries(
 )
 headers = st.dictionaries(
     st.sampled_from(["Idempotency-Key", "If-Match", "X-Correlation-ID", "Last-Event-ID",
-                     "X-Amzn-Trace-Id", "Content-Type"]),
+                     "X-Amzn-Trace-Id", "Content-Type", "Consistency-Token"]),
     st.binary(max_size=80).filter(lambda b: not {0, 10, 13} & set(b)),
     max_size=3,
 )  # fmt: skip

@@ -137,11 +137,15 @@ class FakeLanes:
 
 
 class FakeRows:
-    """The gate's rows of one read model."""
+    """The gate's rows of one read model; ``index``: what its lists still show, while it lags."""
 
     def __init__(self) -> None:
         self.rows: dict[Key, Any] = {}
-        self.listed = 0
+        self.index: dict[Key, Any] | None = None
+        self.listed = self.looked = 0
+
+    def lag(self) -> None:
+        self.index = dict(self.rows)
 
     async def get(self, key: Key) -> Any:
         return self.rows.get(key)
@@ -156,17 +160,21 @@ class FakeRows:
 
 class FakeDevices(FakeRows):
     async def get(self, key: Any) -> DeviceRow | None:
+        self.looked += 1
         return self.rows.get(key if isinstance(key, tuple) else (key,))
 
     async def list(
         self, account_id: str, *, limit: int, cursor: str | None
     ) -> tuple[builtins.list[DeviceRow], str | None]:
         mine = sorted(
-            (row for row in self.rows.values() if row.account_id == account_id),
+            (row for row in self._listed().values() if row.account_id == account_id),
             key=lambda row: str(row.device_id),
         )
         later = [row for row in mine if cursor is None or row.device_id > cursor]
         return later[:limit], later[limit - 1].device_id if len(later) > limit else None
+
+    def _listed(self) -> dict[Key, Any]:
+        return self.rows if self.index is None else self.index
 
     async def count(self, account_id: str) -> int:
         return sum(row.account_id == account_id for row in self.rows.values())
@@ -183,12 +191,13 @@ class FakeCommands(FakeRows):
         return [self.rows[key] for key in keys if key in self.rows]
 
     async def list(
-        self, device_id: str, *, limit: int, before: int | None
+        self, device_id: str, *, limit: int, before: int | None, consistent: bool = False
     ) -> builtins.list[RemoteCommandRow]:
         self.listed += 1
+        shown = self.rows if consistent or self.index is None else self.index
         rows = [
             row
-            for row in self.rows.values()
+            for row in shown.values()
             if row.device_id == device_id and (before is None or row.number < before)
         ]
         return sorted(rows, key=lambda row: int(-row.number))[:limit]
@@ -247,6 +256,8 @@ class World:
             Gate(REMOTE_COMMANDS, self.commands, self.store),
         )
         self.projecting = True
+        self.waiting: list[Recorded] = []
+        """Stored and not projected yet; ``catch_up`` does that."""
         self.hinting = True
 
     @staticmethod
@@ -262,10 +273,17 @@ class World:
         if self.projecting:
             await self.gates[0].apply(devices)
             await self.gates[1].apply(lanes)
+        else:
+            self.waiting += recorded
         if self.hinting and account_id:
             for one in recorded:
                 message = {"type": "event", "event": to_cloud_event(one)}
                 self.feed.tell(account_id, message)
+
+    async def catch_up(self, after: float = 0) -> None:
+        await asyncio.sleep(after)
+        self.projecting, waiting, self.waiting = True, self.waiting, []
+        await self.committed(waiting, account_id=None)
 
     @asynccontextmanager
     async def app(self) -> AsyncIterator[FastAPI]:
@@ -363,3 +381,8 @@ class Client:
 
     async def get(self, path: str, **params: Any) -> httpx.Response:
         return await self.http.get(path, params=params)
+
+    async def read(self, path: str, token: str, wait: int = 2, **params: Any) -> httpx.Response:
+        """With a consistency token."""
+        headers = {"Consistency-Token": token, "Prefer": f"wait={wait}"}
+        return await self.http.get(path, params=params or None, headers=headers)

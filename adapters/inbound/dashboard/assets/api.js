@@ -1,6 +1,8 @@
 // The HTTP API. Failures arrive as `Problem`, with words for people.
 
 const PAUSES = [400, 1200, 3000];
+const CONSISTENCY = "Consistency-Token";
+const UNMET = new Set(["read_model_behind", "invalid_consistency_token"]);
 const RETRYABLE = new Set([429, 503]);
 
 export class Problem extends Error {
@@ -22,6 +24,7 @@ export class Problem extends Error {
 export class Api {
   #token;
   #refused;
+  #lastWrite = ""; // what later reads may not lag behind
 
   /** `refused` is called when the token is not accepted. */
   constructor(token, refused) {
@@ -30,15 +33,18 @@ export class Api {
   }
 
   async #fetch(path, { method = "GET", headers = {}, body, signal } = {}) {
+    const reads = method === "GET" && this.#lastWrite;
+    const consistency = reads ? { [CONSISTENCY]: this.#lastWrite } : {};
     const response = await fetch(path, {
       method,
       signal,
       cache: "no-store",
       credentials: "omit",
-      headers: { Authorization: `Bearer ${this.#token}`, ...headers },
+      headers: { Authorization: `Bearer ${this.#token}`, ...consistency, ...headers },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
     if (response.status === 401) this.#refused();
+    this.#lastWrite = response.headers.get(CONSISTENCY) ?? this.#lastWrite;
     return response;
   }
 
@@ -51,9 +57,16 @@ export class Api {
     }
     const body = await response.json().catch(() => ({}));
     if (response.ok) return body;
-    const problem = new Problem(response.status, body);
+    const problem = this.#problem(response.status, body);
     problem.retryAfter = Number(response.headers.get("Retry-After")) || null;
     throw problem;
+  }
+
+  /** The next read shows what there is, rather than nothing. */
+  #problem(status, body) {
+    const problem = new Problem(status, body);
+    if (UNMET.has(problem.code)) this.#lastWrite = "";
+    return problem;
   }
 
   /** Submit a command. Repeating is safe: every try carries the same key. */
@@ -89,7 +102,7 @@ export class Api {
     if (lastEventId) headers["Last-Event-ID"] = lastEventId;
     const response = await this.#fetch("/v1/live", { headers, signal });
     if (!response.ok) {
-      throw new Problem(response.status, await response.json().catch(() => ({})));
+      throw this.#problem(response.status, await response.json().catch(() => ({})));
     }
     return response;
   }
