@@ -21,7 +21,7 @@ from domain.devices.device import (
     DeviceStatus,
 )
 from domain.kernel.event import Event, id_of
-from projections.kernel.gate import GatedRow, Key, Projection
+from projections.kernel.gate import GatedRow, Held, Key, Projection
 from projections.kernel.items import GatedItem, Placed
 
 
@@ -109,24 +109,28 @@ class DevicesTable:
     def __init__(self, items: type[DeviceItem]) -> None:
         self.items = items
 
-    def load(self, key: Key) -> DeviceRow | None:
+    def held(self, key: Key) -> Held[DeviceRow] | None:
         """Strongly consistent."""
         try:
             item = self.items.get(key[0], consistent_read=True)
         except self.items.DoesNotExist:
             return None
-        return DeviceRow.model_validate_json(item.body)
+        return item.held(DeviceRow)
 
-    def save(self, row: DeviceRow, previous: DeviceRow | None) -> bool:
+    def load(self, key: Key) -> DeviceRow | None:
+        """What readers see, strongly consistent: of a parked row, what it was before."""
+        held = self.held(key)
+        return held.row if held else None
+
+    def save(self, key: Key, held: Held[DeviceRow], previous: Held[DeviceRow] | None) -> bool:
         """Write under the gate's condition."""
+        row = held.row
         item = self.items(
-            row.device_id,
-            applied=row.applied,
-            generation=row.generation,
-            account_id=row.account_id,
-            body=row.model_dump_json(),
+            key[0],
+            account_id=row.account_id if row else None,
+            body=row.model_dump_json() if row else None,
         )
-        return item.save_over(previous)
+        return item.save_over(held, previous)
 
     def count_of_account(self, account_id: str) -> int:
         return self.items.by_account.count(account_id)

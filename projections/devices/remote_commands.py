@@ -35,7 +35,7 @@ from domain.devices.remote_command import (
     status_after,
 )
 from domain.kernel.event import Event, id_of
-from projections.kernel.gate import GatedRow, Key, Projection
+from projections.kernel.gate import GatedRow, Held, Key, Projection
 from projections.kernel.items import GatedItem, Placed
 
 HISTORY_KEPT = timedelta(days=30)
@@ -197,11 +197,22 @@ class RemoteCommandItem(GatedItem):
 
     device_id = UnicodeAttribute(hash_key=True)
     number = NumberAttribute(range_key=True)
-    status = UnicodeAttribute()
+    status = UnicodeAttribute(null=True)
     due_shard = NumberAttribute(null=True)
     due_at = NumberAttribute(null=True)
     purge_at = NumberAttribute(null=True)
     open = OpenIndex()
+
+
+def _attributes(row: RemoteCommandRow) -> dict[str, Any]:
+    purge_at = int((row.updated_at + HISTORY_KEPT).timestamp()) if row.status in FINAL else None
+    return {
+        "status": row.status,
+        "due_shard": shard_of(row.device_id) if row.due_at else None,
+        "due_at": int(row.due_at.timestamp() * 1000) if row.due_at else None,
+        "purge_at": purge_at,
+        "body": row.model_dump_json(exclude_defaults=True),
+    }
 
 
 class RemoteCommandsTable:
@@ -210,35 +221,31 @@ class RemoteCommandsTable:
     def __init__(self, items: type[RemoteCommandItem]) -> None:
         self.items = items
 
-    def load(self, key: Key) -> RemoteCommandRow | None:
+    def held(self, key: Key) -> Held[RemoteCommandRow] | None:
         """Strongly consistent."""
         try:
             item = self.items.get(key[0], key[1], consistent_read=True)
         except self.items.DoesNotExist:
             return None
-        return RemoteCommandRow.model_validate_json(item.body)
+        return item.held(RemoteCommandRow)
 
-    def save(self, row: RemoteCommandRow, previous: RemoteCommandRow | None) -> bool:
+    def load(self, key: Key) -> RemoteCommandRow | None:
+        """What readers see, strongly consistent: of a parked row, what it was before."""
+        held = self.held(key)
+        return held.row if held else None
+
+    def save(
+        self, key: Key, held: Held[RemoteCommandRow], previous: Held[RemoteCommandRow] | None
+    ) -> bool:
         """Write under the gate's condition."""
-        final = row.status in FINAL
-        item = self.items(
-            row.device_id,
-            row.number,
-            applied=row.applied,
-            generation=row.generation,
-            status=row.status,
-            due_shard=shard_of(row.device_id) if row.due_at else None,
-            due_at=int(row.due_at.timestamp() * 1000) if row.due_at else None,
-            purge_at=int((row.updated_at + HISTORY_KEPT).timestamp()) if final else None,
-            body=row.model_dump_json(exclude_defaults=True),
-        )
-        return item.save_over(previous)
+        item = self.items(key[0], key[1], **(_attributes(held.row) if held.row else {}))
+        return item.save_over(held, previous)
 
     def get_many(self, device_id: str, numbers: Sequence[int]) -> list[RemoteCommandRow]:
         """In any order; those that are not there are missing."""
         keys = [(device_id, number) for number in numbers]
         found = self.items.batch_get(keys, consistent_read=True)
-        return [RemoteCommandRow.model_validate_json(item.body) for item in found]
+        return [RemoteCommandRow.model_validate_json(item.body) for item in found if item.body]
 
     def list_of_device(
         self,
@@ -251,7 +258,12 @@ class RemoteCommandsTable:
         """Newest first, below the number ``before``; ``consistent`` costs twice the read units."""
         older = RemoteCommandItem.number < before if before is not None else None
         found = self.items.query(
-            device_id, older, scan_index_forward=False, limit=limit, consistent_read=consistent
+            device_id,
+            older,
+            filter_condition=RemoteCommandItem.body.exists(),
+            scan_index_forward=False,
+            limit=limit,
+            consistent_read=consistent,
         )
         return [RemoteCommandRow.model_validate_json(item.body) for item in found]
 

@@ -4,6 +4,10 @@ One row belongs to one stream, or to one part of a stream that numbers its own e
 the number of the last event applied. Lower or equal is a duplicate and dropped, the next one is
 applied under a condition, a higher one is a gap that is filled from the store first. Events of a
 newer store generation begin the row anew.
+
+What fails and will fail again (a pure function, an event that cannot be read, a row too large to
+be stored) parks the row: it is written up to there, with a mark, and its later events are passed
+over. Everything else is raised, for another try.
 """
 
 from __future__ import annotations
@@ -11,14 +15,16 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from domain.kernel.errors import Busy, StoreUnavailable
+from domain.kernel.errors import Busy, StoreUnavailable, TooLarge
 from domain.kernel.event import Event
 from domain.kernel.recorded import Recorded
+from projections.kernel.failures import Failure, Mark
+from projections.kernel.sequence import Found, read_around, sort_out
 
 Key = tuple[Any, ...]
 ATTEMPTS = 6
@@ -38,13 +44,36 @@ class GatedRow(BaseModel):
 Row = TypeVar("Row", bound=GatedRow)
 
 
+@dataclass(frozen=True)
+class Held(Generic[Row]):
+    """What is kept under a key: the row, how far it has come, and the mark while it is parked.
+
+    ``row`` None: none of its events could be folded, or its first one was skipped. ``generation``
+    is that of the event that failed, where that is newer than the row.
+    """
+
+    row: Row | None = None
+    applied: int = 0
+    stream_version: int = 0
+    generation: int = 1
+    mark: Mark | None = None
+
+    @classmethod
+    def of(cls, row: Row, mark: Mark | None = None) -> Held[Row]:
+        return cls(row, row.applied, row.stream_version, row.generation, mark)
+
+
 class Rows(Protocol[Row]):
     """Where the rows of one read model are kept."""
 
-    async def get(self, key: Key) -> Row | None: ...
+    async def get(self, key: Key) -> Held[Row] | None:
+        """Strongly consistent."""
 
-    async def put(self, row: Row, previous: Row | None) -> bool:
-        """Write if the stored row is still ``previous``; False when somebody was faster."""
+    async def put(self, key: Key, held: Held[Row], previous: Held[Row] | None) -> bool:
+        """Write if what is stored is still ``previous``, its mark too; False when it is not.
+
+        Raises ``TooLarge``.
+        """
 
 
 class Source(Protocol):
@@ -53,6 +82,11 @@ class Source(Protocol):
     async def read(
         self, stream: str, *, after: int = 0, up_to: int | None = None
     ) -> list[Recorded]: ...
+
+
+class Parking(Protocol):
+    async def note(self, failure: Failure) -> Mark:
+        """Keep what is to be known about a row that cannot go on; before it is marked."""
 
 
 @dataclass(frozen=True)
@@ -79,88 +113,176 @@ class Projection(Generic[Row]):
 
 
 class Gate(Generic[Row]):
-    def __init__(self, projection: Projection[Row], rows: Rows[Row], source: Source) -> None:
+    """``parking`` None: nothing is parked, a failure is raised as it is."""
+
+    def __init__(
+        self,
+        projection: Projection[Row],
+        rows: Rows[Row],
+        source: Source,
+        parking: Parking | None = None,
+    ) -> None:
         self._projection = projection
         self._rows = rows
         self._source = source
+        self._parking = parking
 
     async def apply(self, recorded: Sequence[Recorded]) -> list[Row]:
         """Bring the rows up to these events, in any order and repetition; one write a row.
 
         Returns the rows that changed. Raises ``Busy`` when a row was too contended.
         """
-        parts: dict[Key, list[Recorded]] = {}
-        for one in recorded:
-            key = self._projection.key_of(one.event)
-            if key is not None:
-                parts.setdefault(key, []).append(one)
+        parts = await self._by_key(recorded)
         rows = await asyncio.gather(*(self._apply(key, part) for key, part in parts.items()))
         return [row for row in rows if row is not None]
 
+    async def _by_key(self, recorded: Sequence[Recorded]) -> dict[Key, list[Recorded]]:
+        parts: dict[Key, list[Recorded]] = {}
+        for one in recorded:
+            try:
+                key = self._projection.key_of(one.event)
+            except Exception as error:  # noqa: BLE001 - a pure function: it will fail again
+                await self._note(Failure.at(unplaced(one), one, 0, error))
+                continue
+            if key is not None:
+                parts.setdefault(key, []).append(one)
+        return parts
+
+    async def _note(self, failure: Failure) -> Mark:
+        if self._parking is None:
+            raise failure.error
+        return await self._parking.note(failure)
+
     async def _apply(self, key: Key, part: list[Recorded]) -> Row | None:
-        fresh = min(self._projection.number_of(one.event) for one in part) == 1
+        fresh = 1 in sort_out(self._projection, key, part).by_number
         generation = max(one.generation for one in part)
         for attempt in range(ATTEMPTS):
             # A part that begins at its first event most often belongs to a new row: try that
             # without reading; the condition of the write finds out.
-            stored = None if fresh and attempt == 0 else await self._rows.get(key)
-            row = stored if stored and stored.generation >= generation else None
-            ready = await self._ready(key, row, part)
-            if not ready:
+            looked = attempt > 0 or not fresh
+            stored = await self._rows.get(key) if looked else None
+            held = stored if stored and stored.generation >= generation else Held[Row]()
+            if held.mark:
                 return None
-            changed = self._fold(row, ready)
-            if await self._rows.put(changed, stored):
-                return changed
+            ready, failure = await self._ready(key, held, part)
+            changed, failed = fold_on(self._projection, key, held, ready)
+            failure = failed or failure
+            if changed is held and failure is None:
+                return None
+            if failure and not looked:
+                continue  # only what was seen is parked
+            try:
+                if await self._put(key, changed, failure, stored):
+                    return None if changed is held else changed.row
+            except TooLarge as error:
+                if looked:
+                    return await self._less(key, stored, held, ready, part, error)
             if attempt:
                 await asyncio.sleep(random.uniform(0, PAUSE * 2**attempt))  # noqa: S311
         raise Busy(f"row {key} of {self._projection.name} is contended")
 
-    async def _ready(self, key: Key, row: Row | None, part: list[Recorded]) -> list[Recorded]:
-        """The events that come next, without gap or repetition; none of an older generation."""
-        generation = max([one.generation for one in part] + ([row.generation] if row else []))
-        known = [one for one in part if one.generation == generation]
-        ready = self._next(row, known)
-        wanted = max((self._number(one) for one in known), default=0)
-        if wanted <= self._applied(row, ready):
-            return ready
-        ready = self._next(row, await self._read(key, row, known))
-        if self._applied(row, ready) < wanted:
+    async def _put(
+        self, key: Key, held: Held[Row], failure: Failure | None, stored: Held[Row] | None
+    ) -> bool:
+        if failure is None:
+            return await self._rows.put(key, held, stored)
+        generation = max(held.generation, failure.generation)
+        marked = replace(held, mark=await self._note(failure), generation=generation)
+        return await self._put_marked(key, marked, stored)
+
+    async def _put_marked(self, key: Key, held: Held[Row], stored: Held[Row] | None) -> bool:
+        """The mark finds room in any case; a row that had to go is folded anew by a retry."""
+        try:
+            return await self._rows.put(key, held, stored)
+        except TooLarge:
+            emptied = Held[Row](generation=held.generation, mark=held.mark)
+            return await self._rows.put(key, emptied, stored)
+
+    async def _less(
+        self,
+        key: Key,
+        stored: Held[Row] | None,
+        held: Held[Row],
+        ready: list[Recorded],
+        part: list[Recorded],
+        error: TooLarge,
+    ) -> Row | None:
+        """Bring a row that would be too large as far as it goes, half of the events at a time."""
+        if len(ready) > 1:
+            before = await self._apply(key, ready[: len(ready) // 2])
+            return await self._apply(key, part) or before
+        failure = Failure.at(key, ready[0], held.applied + 1, error)
+        if not await self._put(key, held, failure, stored):
+            raise Busy(f"row {key} of {self._projection.name} is contended")
+        return None
+
+    async def _ready(
+        self, key: Key, held: Held[Row], part: list[Recorded]
+    ) -> tuple[list[Recorded], Failure | None]:
+        """The events that come next, without gap or repetition; none of an older generation.
+
+        The failure is that of the event after them, if it cannot be placed.
+        """
+        generation = max([one.generation for one in part] + [held.generation])
+        known = [
+            one
+            for one in part
+            if one.generation == generation and one.event.originator_version > held.stream_version
+        ]
+        found = sort_out(self._projection, key, known)
+        ready = found.following(held.applied)
+        if not found.barriers and found.last <= held.applied + len(ready):
+            return ready, None
+        wanted, found = found.last, await self._read(key, held, known)
+        ready = found.following(held.applied)
+        version = ready[-1].event.originator_version if ready else held.stream_version
+        if wanted <= held.applied + len(ready) and not found.barrier(version, own=True):
+            return ready, None
+        return ready, self._barred(key, known[0], held.applied + len(ready) + 1, found, version)
+
+    def _barred(self, key: Key, one: Recorded, number: int, found: Found, version: int) -> Failure:
+        barrier = found.barrier(version)
+        if barrier is None:
             raise StoreUnavailable(f"the store does not hold what row {key} misses")
-        return ready
+        stream, generation = one.event.originator_id, one.generation
+        return Failure(
+            key, stream, barrier.version, number, generation, barrier.error, barrier.recorded
+        )
 
-    def _number(self, one: Recorded) -> int:
-        return self._projection.number_of(one.event)
-
-    def _applied(self, row: Row | None, ready: list[Recorded]) -> int:
-        if ready:
-            return self._number(ready[-1])
-        return row.applied if row else 0
-
-    def _next(self, row: Row | None, known: list[Recorded]) -> list[Recorded]:
-        by_number = {self._number(one): one for one in known}
-        wanted = self._applied(row, []) + 1
-        ready = []
-        while wanted in by_number:
-            ready.append(by_number[wanted])
-            wanted += 1
-        return ready
-
-    async def _read(self, key: Key, row: Row | None, known: list[Recorded]) -> list[Recorded]:
+    async def _read(self, key: Key, held: Held[Row], known: list[Recorded]) -> Found:
         """Of any generation: what a restored store keeps of those before is still true."""
-        after = row.stream_version if row else self._projection.before_first(key)
-        last = max(known, key=lambda one: one.event.originator_version)
-        stream, up_to = last.event.originator_id, last.event.originator_version
-        events = await self._source.read(stream, after=after, up_to=up_to)
-        return [one for one in events if self._projection.key_of(one.event) == key]
+        after = max(held.stream_version, self._projection.before_first(key))
+        last = max(known, key=lambda one: one.event.originator_version).event
+        events, unreadable = await read_around(
+            self._source, last.originator_id, after=after, up_to=last.originator_version
+        )
+        return sort_out(self._projection, key, events, unreadable)
 
-    def _fold(self, row: Row | None, ready: list[Recorded]) -> Row:
-        for one in ready:
-            row = self._projection.step(row, one).model_copy(
-                update={
-                    "applied": self._projection.number_of(one.event),
-                    "stream_version": one.event.originator_version,
-                    "generation": one.generation,
-                }
-            )
-        assert row is not None
-        return row
+
+def unplaced(one: Recorded) -> Key:
+    """Where an event is noted that cannot tell its row."""
+    return ("event", one.event.originator_id, one.event.originator_version)
+
+
+def fold_on(
+    projection: Projection[Row], key: Key, held: Held[Row], ready: Sequence[Recorded]
+) -> tuple[Held[Row], Failure | None]:
+    """The row after these events, or up to the one that fails."""
+    row, applied, failure = held.row, held.applied, None
+    for one in ready:
+        try:
+            folded = projection.step(row, one)
+        except Exception as error:  # noqa: BLE001 - a pure function: it will fail again
+            failure = Failure.at(key, one, applied + 1, error)
+            break
+        applied += 1
+        row = folded.model_copy(
+            update={
+                "applied": applied,
+                "stream_version": one.event.originator_version,
+                "generation": one.generation,
+            }
+        )
+    if row is None or row is held.row:
+        return held, failure
+    return Held.of(row), failure

@@ -6,13 +6,15 @@ of a read model can be kept side by side in one process.
 
 from __future__ import annotations
 
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute
-from pynamodb.exceptions import PutError
+from pynamodb.attributes import MapAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.exceptions import PutError, PynamoDBException
 from pynamodb.models import Model
 
-from projections.kernel.gate import GatedRow
+from domain.kernel.errors import TooLarge
+from projections.kernel.failures import Mark
+from projections.kernel.gate import Held, Row
 
 M = TypeVar("M", bound=Model)
 
@@ -40,25 +42,57 @@ def refused(error: PutError) -> bool:
     return error.cause_response_code == "ConditionalCheckFailedException"
 
 
+def too_large(error: PynamoDBException) -> bool:
+    """Whether DynamoDB refused an item of over 400 KB."""
+    size = "size" in (error.cause_response_message or "").lower()
+    return error.cause_response_code == "ValidationException" and size
+
+
 class GatedItem(Model):
-    """``body``: the row as JSON; the other attributes serve the gate, keys and indexes."""
+    """``body``: the row as JSON, missing while there is none; the other attributes serve the gate,
+    keys and indexes. ``stream_version`` stands here only where it is not in the body."""
 
     applied = NumberAttribute()
     generation = NumberAttribute()
-    body = UnicodeAttribute()
+    body = UnicodeAttribute(null=True)
+    stream_version = NumberAttribute(null=True)
+    parked: MapAttribute[str, Any] = MapAttribute(null=True)
 
-    def save_over(self, previous: GatedRow | None) -> bool:
-        """Write if the stored row is still ``previous``; blocks, so call it in a worker thread."""
-        model = type(self)
-        unchanged = model.applied.does_not_exist()
-        if previous is not None:
-            unchanged = (model.applied == previous.applied) & (
-                model.generation == previous.generation
-            )
+    def held(self, row: type[Row]) -> Held[Row]:
+        found = row.model_validate_json(self.body) if self.body else None
+        return Held(
+            found,
+            int(self.applied),
+            found.stream_version if found else int(self.stream_version or 0),
+            int(self.generation),
+            Mark.model_validate(self.parked.as_dict()) if self.parked else None,
+        )
+
+    def save_over(self, held: Held[Row], previous: Held[Row] | None) -> bool:
+        """Write if the stored item is still ``previous``; blocks, so call it in a worker thread.
+
+        Raises ``TooLarge``.
+        """
+        self.applied, self.generation = held.applied, held.generation
+        self.stream_version = None if held.row else held.stream_version
+        self.parked = MapAttribute(**held.mark.model_dump(mode="json")) if held.mark else None
         try:
-            self.save(condition=unchanged)
+            self.save(condition=self._unchanged(previous))
         except PutError as error:
             if refused(error):
                 return False
+            if too_large(error):
+                raise TooLarge("DynamoDB finds the row too large") from error
             raise
         return True
+
+    @classmethod
+    def _unchanged(cls, previous: Held[Row] | None) -> Any:
+        if previous is None:
+            return cls.applied.does_not_exist()
+        if previous.mark is None:
+            same_mark = cls.parked.does_not_exist()
+        else:
+            same_mark = cls.parked["at"] == previous.mark.model_dump(mode="json")["at"]
+        same_place = (cls.applied == previous.applied) & (cls.generation == previous.generation)
+        return same_place & same_mark

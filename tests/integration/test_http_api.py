@@ -28,7 +28,7 @@ from domain.devices.remote_command import CommandStatus
 from domain.kernel.recorded import Context
 from projections.devices.devices import DEVICES, DeviceRow
 from projections.devices.remote_commands import RemoteCommandRow
-from projections.kernel.gate import Gate
+from projections.kernel.gate import Gate, Held
 from projections.kernel.slots import Slot
 from tests.support.platform import settings_from
 from tests.support.redis import free_port
@@ -319,7 +319,7 @@ async def test_rows_are_read_by_number_and_devices_counted(
                 account_id=ACCOUNT, command="OnOff.On", args={}, status=CommandStatus.ACCEPTED,
                 accepted_at=now, expires_at=now + timedelta(days=1), updated_at=now,
             )  # fmt: skip
-            assert models.remote_commands.save(row, None)
+            assert models.remote_commands.save(("a" * 26, number), Held.of(row), None)
         found = await api.commands.get_many("a" * 26, [1, 7, 999, *range(10, 120)])
         assert sorted(one.number for one in found) == [1, 7, *range(10, 120)]
         assert await api.commands.get_many("a" * 26, []) == []
@@ -329,6 +329,6 @@ async def test_rows_are_read_by_number_and_devices_counted(
                 kind=DeviceKind.ON_OFF_LIGHT, status=DeviceStatus.CLAIMED, claimed_at=now,
                 capabilities=KINDS[DeviceKind.ON_OFF_LIGHT], updated_at=now,
             )  # fmt: skip
-            assert models.devices.save(device, None)
+            assert models.devices.save((name * 26,), Held.of(device), None)
         assert await api.devices.count(ACCOUNT) == 3
         assert await api.devices.count("nobody") == 0

@@ -128,11 +128,11 @@ class StoppingRows(MemoryRows):
         super().__init__()
         self.stop, self.after, self.writes = stop, after, 0
 
-    async def put(self, row: Any, previous: Any) -> bool:
+    async def put(self, key: Key, held: Any, previous: Any) -> bool:
         self.writes += 1
         if self.writes == self.stop and not self.after:
             raise Stopped
-        done = await super().put(row, previous)
+        done = await super().put(key, held, previous)
         if self.writes == self.stop:
             raise Stopped
         return done

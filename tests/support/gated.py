@@ -4,42 +4,64 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
+from domain.kernel.errors import TooLarge
 from domain.kernel.recorded import Recorded
-from projections.kernel.gate import Key
+from projections.kernel.failures import Mark
+from projections.kernel.gate import Held, Key
 
 
 class MemoryRows:
-    """``pauses``: lets others run at every call, so that rivals interleave.
+    """``pauses``: lets others run at every call, so that rivals interleave. ``largest``: bytes of
+    a row and its mark that are stored.
 
-    Rows are compared by what the stored condition compares: number applied and generation.
+    What is held is compared by what the stored condition compares: number applied, generation
+    and mark.
     """
 
-    def __init__(self, *, pauses: bool = False) -> None:
-        self.rows: dict[Key, Any] = {}
+    def __init__(self, *, pauses: bool = False, largest: int | None = None) -> None:
+        self.held: dict[Key, Held[Any]] = {}
         self.reads = self.puts = 0
         self._pauses = pauses
+        self._largest = largest
 
-    async def get(self, key: Key) -> Any | None:
+    @property
+    def rows(self) -> dict[Key, Any]:
+        """What readers see."""
+        return {key: held.row for key, held in self.held.items() if held.row is not None}
+
+    @property
+    def parked(self) -> dict[Key, Mark]:
+        return {key: held.mark for key, held in self.held.items() if held.mark is not None}
+
+    async def get(self, key: Key) -> Held[Any] | None:
         self.reads += 1
         if self._pauses:
             await asyncio.sleep(0)
-        return self.rows.get(key)
+        return self.held.get(key)
 
-    async def put(self, row: Any, previous: Any | None) -> bool:
+    async def put(self, key: Key, held: Held[Any], previous: Held[Any] | None) -> bool:
         self.puts += 1
         if self._pauses:
             await asyncio.sleep(0)
-        key = (row.device_id, row.number) if hasattr(row, "number") else (row.device_id,)
-        if _place(self.rows.get(key)) != _place(previous):
+        if self._largest is not None and _size(held) > self._largest:
+            raise TooLarge("too large")
+        if _place(self.held.get(key)) != _place(previous):
             return False
-        self.rows[key] = row
+        self.held[key] = held
         return True
 
 
-def _place(row: Any | None) -> tuple[int, int] | None:
-    return None if row is None else (row.generation, row.applied)
+def _place(held: Held[Any] | None) -> tuple[int, int, datetime | None] | None:
+    if held is None:
+        return None
+    return held.generation, held.applied, held.mark.at if held.mark else None
+
+
+def _size(held: Held[Any]) -> int:
+    return sum(len(one.model_dump_json()) for one in (held.row, held.mark) if one is not None)
 
 
 class HistorySource:

@@ -7,7 +7,7 @@ from typing import Any
 from adapters.inbound.workers.ports import PolicyRow
 from commands.kernel.policy import Effect, Timeout
 from domain.kernel.recorded import Context
-from projections.kernel.gate import Key
+from projections.kernel.gate import Held, Key
 
 
 class Stopped(Exception):
@@ -37,10 +37,12 @@ class PolicyWorld:
         self.effects: list[Effect] = []
         self.commands: list[tuple[str, Any]] = []
 
-    async def get(self, key: Key) -> PolicyRow | None:
+    async def get(self, key: Key) -> Held[PolicyRow] | None:
         await self.stops.reach()
-        body = self.rows.get(key)
-        return None if body is None else PolicyRow.model_validate_json(body.model_dump_json())
+        row = self.rows.get(key)
+        if row is None:
+            return None
+        return Held.of(PolicyRow.model_validate_json(row.model_dump_json()))
 
     async def put(self, *args: Any) -> Any:
         """Of an effect into the outbox, or of a row under the gate's condition."""
@@ -49,14 +51,21 @@ class PolicyWorld:
         await self.stops.reach()
         return done
 
-    def _put(self, new: Any, previous: PolicyRow | None = None) -> bool:
+    def _put(
+        self,
+        new: Any,
+        held: Held[PolicyRow] | None = None,
+        previous: Held[PolicyRow] | None = None,
+    ) -> bool:
         if isinstance(new, Effect):
             self.effects.append(new)
             return True
-        stored = self.rows.get((new.policy, new.stream))
-        if place_of(stored) != place_of(previous):
+        stored = self.rows.get(new)
+        if place_of(stored) != place_of(previous.row if previous else None):
             return False
-        self.rows[(new.policy, new.stream)] = new
+        assert held is not None
+        assert held.row is not None
+        self.rows[new] = held.row
         return True
 
     async def schedule(self, timeout: Timeout) -> None:

@@ -37,23 +37,23 @@ GOOD, BAD = 2, 3
 class WrittenRows:
     """The gate's rows, kept as the items that the real ``save`` writes."""
 
-    def __init__(self, save: Callable[[Any, Any], bool], key_of: Callable[[Any], Key]) -> None:
-        self._save, self._key_of = save, key_of
-        self._rows: dict[Key, Any] = {}
+    def __init__(self, save: Callable[[Key, Any, Any], bool]) -> None:
+        self._save = save
+        self._held: dict[Key, Any] = {}
         self.items: dict[Key, dict[str, Any]] = {}
 
     async def get(self, key: Key) -> Any:
-        return self._rows.get(key)
+        return self._held.get(key)
 
-    async def put(self, row: Any, previous: Any) -> bool:
+    async def put(self, key: Key, held: Any, previous: Any) -> bool:
         with pytest.MonkeyPatch.context() as patch:
             for model in (DeviceItem, RemoteCommandItem):
-                patch.setattr(model, "save", lambda item, **_: self._keep(row, item))
-            return self._save(row, previous)
+                patch.setattr(model, "save", lambda item, **_: self._keep(key, held, item))
+            return self._save(key, held, previous)
 
-    def _keep(self, row: Any, item: Any) -> None:
-        self._rows[self._key_of(row)] = row
-        self.items[self._key_of(row)] = item.serialize()
+    def _keep(self, key: Key, held: Any, item: Any) -> None:
+        self._held[key] = held
+        self.items[key] = item.serialize()
 
 
 class NoSource:
@@ -75,10 +75,8 @@ async def books() -> Books:
         failed(BAD),
     )
     events = [Recorded(one, CONTEXT, "t") for one in (*device.history, *lane.history)]
-    commands = WrittenRows(
-        RemoteCommandsTable(RemoteCommandItem).save, lambda row: (row.device_id, row.number)
-    )
-    rows = WrittenRows(DevicesTable(DeviceItem).save, lambda row: (row.device_id,))
+    commands = WrittenRows(RemoteCommandsTable(RemoteCommandItem).save)
+    rows = WrittenRows(DevicesTable(DeviceItem).save)
     await Gate(REMOTE_COMMANDS, commands, NoSource()).apply(events[1:])
     await Gate(DEVICES, rows, NoSource()).apply(events[:1])
     return Books(

@@ -37,7 +37,7 @@ from commands.kernel.policy import (
 from domain.kernel.errors import Conflict, NotFound, NotPermitted, Refused, Unavailable
 from domain.kernel.event import Event
 from domain.kernel.recorded import Context, Recorded
-from projections.kernel.gate import Gate, Key, Projection, Rows, Source
+from projections.kernel.gate import Gate, Held, Key, Projection, Rows, Source
 
 log = structlog.get_logger("homecast.policies")
 
@@ -141,18 +141,22 @@ class ActingRows:
         self._rows = rows
         self._actor = actor
 
-    async def get(self, key: Key) -> PolicyRow | None:
+    async def get(self, key: Key) -> Held[PolicyRow] | None:
         return await self._rows.get(key)
 
-    async def put(self, row: PolicyRow, previous: PolicyRow | None) -> bool:
+    async def put(self, key: Key, held: Held[PolicyRow], previous: Held[PolicyRow] | None) -> bool:
         # The gate tries a stream's first events without reading. The write's condition would tell
         # of a repetition, but after the actions.
-        if previous is None and await self._rows.get((row.policy, row.stream)) is not None:
+        if previous is None and await self._rows.get(key) is not None:
             return False
+        if held.row is not None:
+            await self._act_on(held.row, previous)
+        return await self._rows.put(key, held, previous)
+
+    async def _act_on(self, row: PolicyRow, previous: Held[PolicyRow] | None) -> None:
         for step in row.steps:
             if not acted(previous, step.recorded):
                 await self._act(row, step)
-        return await self._rows.put(row, previous)
 
     async def _act(self, row: PolicyRow, step: Step) -> None:
         context = step.recorded.context
@@ -160,7 +164,7 @@ class ActingRows:
         await self._actor.act(row.policy, row.stream, cause, step.actions)
 
 
-def acted(previous: PolicyRow | None, recorded: Recorded) -> bool:
+def acted(previous: Held[PolicyRow] | None, recorded: Recorded) -> bool:
     """After a restore the row begins anew, but what the backup had kept was acted on long ago."""
     return (
         previous is not None
@@ -187,12 +191,12 @@ class PolicyRunner:
     async def on_timeout(self, timeout: Timeout) -> None:
         """Decided on the stream's latest state: the queue may still hold what changes it."""
         key = (timeout.policy, timeout.stream)
-        row = await self._rows.get(key)
-        missing = await self._source.read(timeout.stream, after=row.stream_version if row else 0)
+        held = await self._rows.get(key) or Held[PolicyRow]()
+        missing = await self._source.read(timeout.stream, after=held.stream_version)
         if missing:
             await self._gate.apply(missing)
-            row = await self._rows.get(key)
-        state = self.policy.state.model_validate(row.state) if row else self.policy.state()
+            held = await self._rows.get(key) or held
+        state = self.policy.state.model_validate(held.row.state if held.row else {})
         actions = self.policy.on_timeout(state, timeout)
         cause = Cause(timeout.id, timeout.correlation_id)
         await self._actor.act(timeout.policy, timeout.stream, cause, actions)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pynamodb.attributes import UnicodeAttribute
 
 from adapters.inbound.workers.ports import PolicyRow
-from projections.kernel.gate import Key
+from projections.kernel.gate import Held, Key
 from projections.kernel.items import GatedItem, Placed
 
 
@@ -23,22 +23,17 @@ class PolicyStatesTable:
     def __init__(self, items: type[PolicyStateItem]) -> None:
         self.items = items
 
-    def load(self, key: Key) -> PolicyRow | None:
+    def held(self, key: Key) -> Held[PolicyRow] | None:
         """``key``: policy and stream. Strongly consistent."""
         policy, stream = key
         try:
             item = self.items.get(stream, policy, consistent_read=True)
         except self.items.DoesNotExist:
             return None
-        return PolicyRow.model_validate_json(item.body)
+        return item.held(PolicyRow)
 
-    def save(self, row: PolicyRow, previous: PolicyRow | None) -> bool:
+    def save(self, key: Key, held: Held[PolicyRow], previous: Held[PolicyRow] | None) -> bool:
         """Write under the gate's condition."""
-        item = self.items(
-            row.stream,
-            row.policy,
-            applied=row.applied,
-            generation=row.generation,
-            body=row.model_dump_json(),
-        )
-        return item.save_over(previous)
+        policy, stream = key
+        body = held.row.model_dump_json() if held.row else None
+        return self.items(stream, policy, body=body).save_over(held, previous)

@@ -26,7 +26,7 @@ from projections.devices.remote_commands import (
     RemoteCommandsTable,
 )
 from projections.devices.twin import Twin, TwinRow, read_twins
-from projections.kernel.gate import Gate, Key, Row
+from projections.kernel.gate import Gate, Held, Key, Row
 from projections.kernel.items import placed
 from projections.kernel.slots import Slotted
 
@@ -106,9 +106,9 @@ class Threads:
 class Table(Protocol[Row]):
     """A read model's table, as the gate sees it; blocks."""
 
-    def load(self, key: Key) -> Row | None: ...
+    def held(self, key: Key) -> Held[Row] | None: ...
 
-    def save(self, row: Row, previous: Row | None) -> bool: ...
+    def save(self, key: Key, held: Held[Row], previous: Held[Row] | None) -> bool: ...
 
 
 class LiveGate(Generic[Row]):
@@ -128,11 +128,11 @@ class PynamoRows(Generic[Row]):
         self._threads = threads
         self._table = table
 
-    async def get(self, key: Key) -> Row | None:
-        return await self._threads.run(self._table.load, key)
+    async def get(self, key: Key) -> Held[Row] | None:
+        return await self._threads.run(self._table.held, key)
 
-    async def put(self, row: Row, previous: Row | None) -> bool:
-        return await self._threads.run(self._table.save, row, previous)
+    async def put(self, key: Key, held: Held[Row], previous: Held[Row] | None) -> bool:
+        return await self._threads.run(self._table.save, key, held, previous)
 
 
 class DevicesQuery:

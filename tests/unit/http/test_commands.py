@@ -54,7 +54,7 @@ async def test_a_purged_command_is_not_brought_back_from_the_store(
     world: World, client: Client, lamp: DeviceKey
 ) -> None:
     address = (await client.submit(lamp.id)).headers["location"]
-    world.commands.rows.clear()
+    world.commands.gated.held.clear()
     world.clock.advance(31 * 24 * 3600)
     assert code_of(await client.get(address)) == "command_not_found"
 

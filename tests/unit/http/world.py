@@ -35,7 +35,8 @@ from domain.kernel.recorded import Context, Recorded
 from projections.devices.devices import DEVICES, DeviceRow
 from projections.devices.ports import FeedReset
 from projections.devices.remote_commands import REMOTE_COMMANDS, RemoteCommandRow
-from projections.kernel.gate import Gate, Key, Row
+from projections.kernel.gate import Gate, Key
+from tests.support.gated import MemoryRows
 
 ACCOUNT = "01JDEMQ0000000000000000001"
 OTHER = "01JDEMQ0000000000000000002"
@@ -137,31 +138,25 @@ class FakeLanes:
 
 
 class FakeRows:
-    """The gate's rows of one read model; ``index``: what its lists still show, while it lags."""
+    """What readers see of ``gated``, the gate's rows; ``index``: what lists show while it lags."""
 
     def __init__(self) -> None:
-        self.rows: dict[Key, Any] = {}
+        self.gated = MemoryRows()
         self.index: dict[Key, Any] | None = None
         self.listed = self.looked = 0
 
+    @property
+    def rows(self) -> dict[Key, Any]:
+        return self.gated.rows
+
     def lag(self) -> None:
-        self.index = dict(self.rows)
-
-    async def get(self, key: Key) -> Any:
-        return self.rows.get(key)
-
-    async def put(self, row: Row, previous: Row | None) -> bool:
-        key = (row.device_id,) if isinstance(row, DeviceRow) else (row.device_id, row.number)  # type: ignore[attr-defined]
-        if self.rows.get(key) != previous:
-            return False
-        self.rows[key] = row
-        return True
+        self.index = self.rows
 
 
 class FakeDevices(FakeRows):
-    async def get(self, key: Any) -> DeviceRow | None:
+    async def get(self, device_id: str) -> DeviceRow | None:
         self.looked += 1
-        return self.rows.get(key if isinstance(key, tuple) else (key,))
+        return self.rows.get((device_id,))
 
     async def list(
         self, account_id: str, *, limit: int, cursor: str | None
@@ -181,8 +176,8 @@ class FakeDevices(FakeRows):
 
 
 class FakeCommands(FakeRows):
-    async def get(self, *key: Any) -> RemoteCommandRow | None:
-        return self.rows.get(key[0] if len(key) == 1 else key)
+    async def get(self, device_id: str, number: int) -> RemoteCommandRow | None:
+        return self.rows.get((device_id, number))
 
     async def get_many(
         self, device_id: str, numbers: Sequence[int]
@@ -252,8 +247,8 @@ class World:
         self.twins = FakeTwins()
         self.counters = FakeCounters()
         self.gates: tuple[Gate[DeviceRow], Gate[RemoteCommandRow]] = (
-            Gate(DEVICES, self.devices, self.store),
-            Gate(REMOTE_COMMANDS, self.commands, self.store),
+            Gate(DEVICES, self.devices.gated, self.store),
+            Gate(REMOTE_COMMANDS, self.commands.gated, self.store),
         )
         self.projecting = True
         self.waiting: list[Recorded] = []

@@ -90,7 +90,7 @@ async def test_a_gap_reads_only_what_the_row_misses() -> None:
     gate = gate_over(rows, Watching(EVERYTHING))
     await gate.apply(recorded(5))
     await gate.apply(recorded(2))
-    del rows.rows[KEY]
+    del rows.held[KEY]
     await gate.apply(recorded(2, 3))
     await gate.apply(recorded(5))
     assert asked == [(1, 5), (3, 5)]
@@ -107,7 +107,7 @@ async def test_a_gap_that_the_store_cannot_fill_is_told_not_dropped(held: list[i
 
 async def test_a_row_that_is_always_overtaken_ends_as_busy() -> None:
     class Contended(MemoryRows):
-        async def put(self, row: Any, previous: Any | None) -> bool:
+        async def put(self, key: Key, held: Any, previous: Any | None) -> bool:
             self.puts += 1
             return False
 
