@@ -69,13 +69,18 @@ def said_by(error: Exception) -> str:
     """
     if isinstance(error, ValidationError):
         wrong = error.errors(include_input=False, include_url=False, include_context=False)
-        told = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['type']}" for one in wrong)
+        told = "; ".join(f"{next(iter(one['loc']), '')}: {one['type']}" for one in wrong)
     elif isinstance(error, HomecastError):
         told = error.detail or error.code
     elif isinstance(error, AssertionError):
         told = str(error)
     else:
         told = ""
+    return f"{told} {_place(error)}".strip()[:MESSAGE_MAX]
+
+
+def _place(error: Exception) -> str:
     frames = traceback.extract_tb(error.__traceback__)
-    place = f"{frames[-1].name}, {PurePath(frames[-1].filename).name}:{frames[-1].lineno}"
-    return f"{told} ({place})".strip()[:MESSAGE_MAX] if frames else told[:MESSAGE_MAX]
+    if not frames:
+        return ""
+    return f"({frames[-1].name}, {PurePath(frames[-1].filename).name}:{frames[-1].lineno})"

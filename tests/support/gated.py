@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from domain.kernel.errors import TooLarge
 from domain.kernel.recorded import Recorded
 from projections.kernel.failures import Mark
 from projections.kernel.gate import Held, Key
+from projections.kernel.parking import Entry, ParkingLot, Status
 
 
 class MemoryRows:
@@ -82,3 +83,56 @@ class HistorySource:
             and after < one.event.originator_version
             and (up_to is None or one.event.originator_version <= up_to)
         ]
+
+
+class MemoryRegistry:
+    """The registry of parked rows, under its condition."""
+
+    def __init__(self) -> None:
+        self.entries: dict[tuple[str, str], Entry] = {}
+
+    async def get(self, model: str, row: str) -> Entry | None:
+        return self.entries.get((model, row))
+
+    async def put(self, entry: Entry) -> bool:
+        key = (entry.model, entry.row)
+        known = self.entries.get(key)
+        if entry.revision != (known.revision if known else 0) + 1:
+            return False
+        self.entries[key] = entry
+        return True
+
+    async def list(
+        self, model: str, *, limit: int, after: str = "", everything: bool = False
+    ) -> list[Entry]:
+        found = [
+            one
+            for (of, row), one in sorted(self.entries.items())
+            if of == model and row > after and (everything or one.status is Status.PARKED)
+        ]
+        return found[:limit]
+
+    async def count(self, model: str) -> int:
+        return len(await self.list(model, limit=len(self.entries)))
+
+
+class Ticking:
+    """A clock that never tells the same time twice."""
+
+    def __init__(self) -> None:
+        self.at = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        self.at += timedelta(milliseconds=1)
+        return self.at
+
+
+class Subjects:
+    """Of the published event, no more than where it stands."""
+
+    async def published(self, stream: str, version: int) -> dict[str, Any] | None:
+        return {"subject": stream, "sequence": str(version)}
+
+
+def parking_lot(registry: MemoryRegistry, model: str = "remote_commands") -> ParkingLot:
+    return ParkingLot(model, registry=registry, published=Subjects(), clock=Ticking())

@@ -26,6 +26,7 @@ STATUS: Mapping[str, int] = {
     "device_not_found": 404,
     "command_not_found": 404,
     "token_not_found": 404,
+    "parked_row_not_found": 404,
     "backup_not_found": 404,
     "method_not_allowed": 405,
     "request_timeout": 408,
