@@ -30,6 +30,8 @@ R = TypeVar("R")
 
 ATTEMPTS = 8
 FIRST_PAUSE = 0.005
+TIME_LIMIT = 5.0
+"""Seconds after which nothing is decided anew: whoever asked has a limit too."""
 CACHED_STREAMS = 20_000
 
 
@@ -193,9 +195,12 @@ class Dispatcher:
     async def execute(self, context: Context, decide: Decide[R]) -> tuple[R, list[Recorded]]:
         """What ``decide`` returned, and the events that it stored (none: nothing had to change).
 
-        A conflict loads and decides again, 8 times in all with growing jittered pauses; then
-        ``Busy``. Errors of the decision pass through, with nothing stored.
+        A conflict loads and decides again, 8 times or for 5 s in all, with growing jittered
+        pauses; then ``Busy``. Errors of the decision pass through, with nothing stored. Where the
+        store cannot say whether it has stored, ``StoreUnavailable`` passes through, and nothing is
+        kept of what was decided: the next load reads what there is.
         """
+        deadline = asyncio.get_running_loop().time() + TIME_LIMIT
         for attempt in range(ATTEMPTS):
             unit = Unit(self.repository, context=context, clock=self.clock, first=attempt == 0)
             result = await decide(unit)
@@ -204,11 +209,12 @@ class Dispatcher:
             try:
                 recorded = await self._commit(unit)
             except VersionConflict:
-                await asyncio.sleep(random.uniform(0, FIRST_PAUSE * 2**attempt))  # noqa: S311
+                if attempt + 1 < ATTEMPTS:
+                    await _pause(attempt, deadline)
                 continue
             await self._hints.committed(recorded, account_id=unit.account_id)
             return result, recorded
-        raise Busy("too many writers at once; try again", retry_after=1)
+        raise too_contended()
 
     async def _commit(self, unit: Unit) -> list[Recorded]:
         # Folded first: an illegal move raises before it is stored for ever.
@@ -222,3 +228,15 @@ class Dispatcher:
         for (loaded, _), state in zip(unit.appends, after, strict=True):
             await self.repository.committed(loaded, state)
         return recorded
+
+
+async def _pause(attempt: int, deadline: float) -> None:
+    """Anything up to a bound that doubles (full jitter), so that rivals do not meet again."""
+    seconds = random.uniform(0, FIRST_PAUSE * 2**attempt)  # noqa: S311
+    if asyncio.get_running_loop().time() + seconds > deadline:
+        raise too_contended()
+    await asyncio.sleep(seconds)
+
+
+def too_contended() -> Busy:
+    return Busy("too many writers at once; try again", retry_after=1)

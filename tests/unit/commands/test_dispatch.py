@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import Any
 
 import pytest
 
 from adapters.outbound.memory.store import MemoryEventStore, MemorySnapshotStore
+from commands.kernel import dispatch
 from commands.kernel.dispatch import ATTEMPTS, Unit
 from commands.kernel.ports import Append, Snapshot
 from domain.devices.device import DEVICE, Device, DeviceAlreadyClaimed, DeviceReportedLost
@@ -75,6 +77,39 @@ async def test_one_conflict_less_than_the_bound_succeeds() -> None:
     assert (await side.device()).name == "mine"
 
 
+async def test_conflicts_over_a_long_time_end_as_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "TIME_LIMIT", 0)
+    rival = WriteSide()
+    await rival.claim()
+    store = InterleavingStore(rival.memory)
+    store.rivals = [partial(rival.rename, f"theirs {n}") for n in range(3)]
+    with pytest.raises(Busy):
+        await rival.beside(store).rename("mine")
+    assert store.commits == 1
+
+
+async def test_pauses_are_anything_up_to_a_bound_that_doubles_and_none_is_in_vain(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bounds: list[float] = []
+
+    def uniform(low: float, high: float) -> float:
+        assert low == 0
+        bounds.append(high)
+        return 0.0
+
+    monkeypatch.setattr(dispatch, "FIRST_PAUSE", 1)
+    monkeypatch.setattr("random.uniform", uniform)
+    rival = WriteSide()
+    await rival.claim()
+    store = InterleavingStore(rival.memory)
+    side = rival.beside(store)
+    store.rivals = [partial(rival.rename, f"theirs {n}") for n in range(ATTEMPTS)]
+    with pytest.raises(Busy):
+        await side.rename("mine")
+    assert bounds == [2**n for n in range(ATTEMPTS - 1)]
+
+
 async def test_a_commit_repeated_after_a_lost_answer_stores_once() -> None:
     side, store = await claimed_with(ForgettingStore)
     number, events = await side.submit()
@@ -107,6 +142,46 @@ async def test_an_unreachable_store_is_told_and_leaves_no_trace_in_the_cache() -
     with pytest.raises(StoreUnavailable):
         await down.rename("mine")
     assert (await down.repository.load(DEVICE, DEVICE_ID, cached=True)).state.name == "Lamp"
+
+
+class UnsureStore(PassingStore):
+    """The next commit is ``stored`` or not, and ends with ``error`` and without an answer."""
+
+    stored = False
+    error: type[BaseException] | None = None
+
+    async def commit(self, *args: Any, **kwargs: Any) -> list[Recorded]:
+        error, self.error = self.error, None
+        if error is None:
+            return await super().commit(*args, **kwargs)
+        if self.stored:
+            await super().commit(*args, **kwargs)
+        raise error
+
+
+@pytest.mark.parametrize("stored", [True, False])
+@pytest.mark.parametrize("error", [StoreUnavailable, asyncio.CancelledError])
+async def test_what_may_or_may_not_have_been_stored_is_never_built_upon(
+    stored: bool, error: type[BaseException]
+) -> None:
+    side = WriteSide()
+    await side.claim()
+    store = UnsureStore(side.memory)
+    unsure = side.beside(store)
+    first, _ = await unsure.submit()
+    store.stored, store.error = stored, error
+    with pytest.raises(error):
+        await unsure.submit(idempotency_key="k")
+    cached = await unsure.repository.load(LANE, DEVICE_ID, cached=True)
+    assert cached.version == first, "as before"
+    await unsure.send(first)  # decided on the cached lane, and found out by the append
+    again, _ = await unsure.submit(idempotency_key="k")
+    lane = await side.lane()
+    assert lane.queue() == [first, again]
+    assert store.conflicts == stored
+    versions = [one.originator_version for one in await side.lane_events()]
+    assert versions == list(range(1, len(versions) + 1))
+    assert (await unsure.repository.load(LANE, DEVICE_ID, cached=True)).state == lane
 
 
 async def test_an_illegal_move_is_never_stored() -> None:
