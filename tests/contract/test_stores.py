@@ -11,6 +11,12 @@ from adapters.outbound.dynamodb.event_store import DynamoDbEventStore
 from adapters.outbound.dynamodb.snapshots import DynamoDbSnapshotStore
 from adapters.outbound.dynamodb.vault import DynamoDbVault
 from adapters.outbound.memory.store import MemoryEventStore, MemorySnapshotStore, MemoryVault
+from commands.kernel.ports import EventStore
+from tests.support.racing_writers import (
+    OneAtATime,
+    OverlappingWritersContract,
+    RefusedBeforeAnyWriteContract,
+)
 from tests.support.store_contract import (
     EventStoreContract,
     RacingWritersContract,
@@ -23,7 +29,12 @@ from tests.support.tables import connect, create_tables
 
 
 class StoresContract(
-    EventStoreContract, VaultInCommitContract, VaultContract, SnapshotStoreContract
+    EventStoreContract,
+    VaultInCommitContract,
+    VaultContract,
+    SnapshotStoreContract,
+    OverlappingWritersContract,
+    RefusedBeforeAnyWriteContract,
 ):
     pass
 
@@ -47,6 +58,13 @@ class TestMemory(StoresContract, RacingWritersContract):
 
 
 class TestMoto(StoresContract):
+    commits_each = 1
+    """One transaction takes it a quarter of a second."""
+
+    @pytest.fixture
+    def shared(self, stores: Stores) -> EventStore:
+        return OneAtATime(stores.events)
+
     @pytest.fixture
     async def stores(self, moto_url: str) -> AsyncIterator[Stores]:
         async with on_dynamodb(moto_url) as stores:
