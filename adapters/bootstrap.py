@@ -24,10 +24,11 @@ from adapters.inbound.workers.ports import EffectHandler, PolicyRow
 from adapters.inbound.workers.projector import Inbox, Projector, subscribe
 from adapters.inbound.workers.publisher import Publisher
 from adapters.inbound.workers.relay import Relay
+from adapters.inbound.workers.shard_reader import Source
 from adapters.inbound.workers.sweeper import Sweeper
 from adapters.inbound.workers.timeouts import TimeoutScan
 from adapters.outbound import webhooks
-from adapters.outbound.dynamodb.change_stream import DynamoDbCheckpoints, DynamoDbTableStream
+from adapters.outbound.dynamodb.change_stream import DynamoDbTableStream
 from adapters.outbound.dynamodb.client import AwsConnection
 from adapters.outbound.dynamodb.codec import (
     from_cloud_event,
@@ -36,6 +37,7 @@ from adapters.outbound.dynamodb.codec import (
 )
 from adapters.outbound.dynamodb.control import DynamoDbControl
 from adapters.outbound.dynamodb.event_store import DynamoDbEventStore
+from adapters.outbound.dynamodb.leases import DynamoDbLeases
 from adapters.outbound.dynamodb.policy_states import PolicyStateItem, PolicyStatesTable
 from adapters.outbound.dynamodb.rows import (
     CommandsQuery,
@@ -66,8 +68,9 @@ from adapters.outbound.redis import (
 from adapters.outbound.redis.counters import RedisCounters
 from adapters.outbound.system.clock import SystemClock, Ulids
 from adapters.outbound.telemetry.logs import configure_logging
+from adapters.outbound.telemetry.metrics import EmbeddedMetrics
 from adapters.outbound.telemetry.tracing import NullTracer
-from adapters.settings import Settings, load_settings
+from adapters.settings import CONTEXTS, Settings, load_settings
 from commands.devices.alarms import ALARMS, WEBHOOK
 from commands.kernel.dispatch import Dispatcher, NoHints, Repository
 from commands.kernel.policy import Policy
@@ -322,20 +325,39 @@ async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
 
 @asynccontextmanager
 async def relay(settings: Settings) -> AsyncIterator[Relay]:
+    """Publishes the streams of all contexts."""
     async with AsyncExitStack() as stack:
         dynamodb = await stack.enter_async_context(aws(settings).dynamodb())
         streams = await stack.enter_async_context(aws(settings).dynamodb_streams())
         broker = await stack.enter_async_context(make_broker(settings))
-        store = event_store(dynamodb, settings, "devices")
+        metrics = await stack.enter_async_context(EmbeddedMetrics("relay").flushed())
+
+        def source(context: str) -> Source:
+            return Source(
+                context=context,
+                stream=DynamoDbTableStream(dynamodb, streams, settings.events_table(context)),
+                scan=event_store(dynamodb, settings, context),
+                publisher=publisher(broker, settings, context, metrics),
+                to_event=item_to_cloud_event,
+                metrics=metrics,
+            )
+
+        ids = Ulids()
         yield Relay(
-            stream=DynamoDbTableStream(dynamodb, streams, settings.devices_events_table),
-            checkpoints=DynamoDbCheckpoints(dynamodb, settings.relay_table),
-            scan=store,
-            publisher=Publisher(broker, settings.devices_topic),
-            to_event=item_to_cloud_event,
+            [source(context) for context in CONTEXTS],
+            DynamoDbLeases(dynamodb, settings.relay_table),
+            name=ids.new(),
+            lease_seconds=settings.relay_lease_seconds,
             poll_interval=settings.stream_poll_interval,
-            repair_mark=Ulids().new,
+            mark=ids.new,
+            metrics=metrics,
         )
+
+
+def publisher(
+    broker: SQSBroker, settings: Settings, context: str, metrics: EmbeddedMetrics
+) -> Publisher:
+    return Publisher(broker, settings.topic(context), context=context, metrics=metrics)
 
 
 @asynccontextmanager

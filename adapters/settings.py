@@ -118,6 +118,9 @@ class Settings(BaseSettings):
     stream_poll_interval: float = Field(
         0.25, gt=0, description="Pause between reads of a shard with nothing new, in seconds"
     )
+    relay_lease_seconds: float = Field(
+        10.0, gt=0, description="A relay that is silent for so long loses its shards to another"
+    )
     sweep_interval: float = Field(1.0, gt=0, description="Seconds between looks for due commands")
     rate_limit_per_minute: int = Field(
         600, ge=1, description="Requests a minute and token; submits count like all others"

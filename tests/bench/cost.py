@@ -32,7 +32,7 @@ TABLES = {
     "remote_commands_table": "remote commands",
     "devices_table": "devices",
     "twins_table": "twins",
-    "relay_table": "relay checkpoints",
+    "relay_table": "relay leases",
     "vault_table": "vault",
 }
 SQS_BILLED = (

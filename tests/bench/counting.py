@@ -15,8 +15,8 @@ class CountingProxy(AwsProxy):
     """``rhythm``: calls of every (service, operation) that no command caused.
 
     Those are receives and reads of the stream that found nothing, the sweeper's looks at the index
-    of open commands, and the relay's looks for shards. ``published_bytes``: of message bodies, as
-    they were before the form encoding of the request.
+    of open commands, the relay's looks for shards and the renewals of its leases.
+    ``published_bytes``: of message bodies, as they were before the form encoding of the request.
     """
 
     def __init__(self, upstream: str) -> None:
@@ -42,6 +42,8 @@ class CountingProxy(AwsProxy):
 def is_rhythm(call: Call, request: Message, answer: Message) -> bool:
     if call.operation in READS:
         return entries_of(call, request, answer) == 0
+    if call.operation in ("PutItem", "Scan"):
+        return str(request.json().get("TableName")).endswith("-relay")
     if call.operation == "Query":
         return request.json().get("IndexName") == "open"
     return call.operation in ("DescribeStream", "GetShardIterator")

@@ -23,7 +23,7 @@ class Sizes:
     cost_saturated_seconds: float = 10
     reports_seconds: float = 4
     settle_seconds: float = 5.5
-    """After which the relay has written the checkpoint that is due."""
+    """After which the relay has renewed its leases, with their checkpoints."""
     connections: int = 5_000
     connections_before: int = 100
     pings_seconds: float = 21

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from adapters.inbound.cli.doctor import examine
+from adapters.inbound.workers.ports import Lease, Loss
 from adapters.outbound.aws_stack.finding import Finding, Verdict
-from adapters.outbound.aws_stack.inspection import lag
 from adapters.outbound.aws_stack.provision import Place
+from adapters.outbound.aws_stack.relaying import lag
 from adapters.outbound.aws_stack.template import load_template
+from adapters.outbound.dynamodb.leases import to_item
 from adapters.settings import Settings
 from tests.support.platform import Engines, settings_from
 
@@ -99,9 +103,32 @@ async def test_an_event_that_the_relay_has_not_read_is_its_lag(
             item = {"stream": {"S": "device-1"}, "version": {"N": version}}
             await client.put_item(TableName=events, Item=item)
         shard, sequence = await first_record(client, streams, events)
-        checkpoint = {"shard": {"S": shard}, "sequence": {"S": sequence}}
-        await client.put_item(TableName=stack_environment["HOMECAST_RELAY_TABLE"], Item=checkpoint)
-    assert "checkpoint lags by" in (await examined(stack_environment))[f"relay of {events}"].detail
+    lease = Lease("devices", shard, datetime.now(UTC), sequence=sequence)
+    await keep(place, stack_environment, lease)
+    found = await examined(stack_environment)
+    assert "checkpoint lags by" in found["relay of devices"].detail
+    assert found["relay of accounts"].detail == "0 shards read to their ends"
+
+
+async def test_a_loss_is_a_warning_until_it_is_made_good(
+    place: Place, stack_environment: dict[str, str]
+) -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    loss = Loss("shard-1", "trimmed", at + timedelta(hours=2), events=7)
+    lease = Lease("devices", "lost/shard-1/x", at, loss=loss)
+    await keep(place, stack_environment, lease)
+    found = (await examined(stack_environment))["losses of devices"]
+    assert found.verdict is Verdict.WARN
+    assert "2026-01-01T00:00:00+00:00 to 2026-01-01T02:00:00+00:00 of shard-1" in found.detail
+    await keep(place, stack_environment, replace(lease, finished=True))
+    found = (await examined(stack_environment))["losses of devices"]
+    assert (found.verdict, "all made good" in found.detail) == (Verdict.OK, True)
+
+
+async def keep(place: Place, environment: dict[str, str], lease: Lease) -> None:
+    async with place.client("dynamodb") as client:
+        table = environment["HOMECAST_RELAY_TABLE"]
+        await client.put_item(TableName=table, Item=to_item(lease))
 
 
 def test_nothing_unread_is_no_lag() -> None:

@@ -36,6 +36,8 @@ RHYTHM = {
     "HOMECAST_QUEUE_WAIT_SECONDS": "0",
     "HOMECAST_QUEUE_POLL_INTERVAL": "0.05",
     "HOMECAST_STREAM_POLL_INTERVAL": "0.1",
+    # After a kill -9 the next relay waits for so long; the writes that it costs are free here.
+    "HOMECAST_RELAY_LEASE_SECONDS": "4",
 }
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH")
 

@@ -47,14 +47,46 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Checkpoint:
-    """``sequence``: last record published, empty before the first; ``at``: up to when (UTC) the
-    shard is known to be published; ``finished``: to its end."""
+class Loss:
+    """Records of ``shard`` that the stream dropped unread, until ``until`` at the latest.
+
+    ``cause``: ``trimmed`` (the position is too old), ``gone`` (so is the whole shard), ``new`` (a
+    store without any lease: nobody knows what was published of it). ``events``: how many the store
+    had of the window, once they are published.
+    """
 
     shard: str
-    sequence: str
+    cause: Literal["trimmed", "gone", "new"]
+    until: datetime
+    events: int = 0
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A piece of work that one relay does at a time: a shard to read, or a loss to make good.
+
+    ``id``: the shard's, or one of the loss. ``owner``: empty for nobody. ``counter`` moves with
+    every write: a lease that moves is alive. ``sequence``: last record published, empty before the
+    first. ``at``: up to when (UTC) everything is known to be published; what a loss begins with.
+    ``finished``: nothing is left to do.
+    """
+
+    context: str
+    id: str
     at: datetime
+    owner: str = ""
+    counter: int = 0
+    sequence: str = ""
     finished: bool = False
+    loss: Loss | None = None
+
+    @property
+    def key(self) -> str:
+        return f"{self.context}/{self.id}"
+
+
+class LeaseLost(Exception):
+    """Somebody else holds the lease."""
 
 
 class TableStream(Protocol):
@@ -69,15 +101,31 @@ class TableStream(Protocol):
     async def page(self, iterator: str) -> Page: ...
 
 
-class Checkpoints(Protocol):
-    """Raises ``StoreUnavailable``."""
+class Leases(Protocol):
+    """Of all contexts. Raises ``StoreUnavailable``."""
 
-    async def all(self) -> dict[str, Checkpoint]:
-        """By shard id."""
+    async def all(self) -> list[Lease]: ...
 
-    async def save(self, checkpoint: Checkpoint) -> None: ...
+    async def create(self, lease: Lease) -> None:
+        """Nothing happens when there is one already."""
 
-    async def drop(self, shard: str) -> None: ...
+    async def take(self, lease: Lease, owner: str) -> Lease | None:
+        """With its newest checkpoint; None when it has moved since ``lease`` was read."""
+
+    async def save(self, lease: Lease, *, held_by: str) -> None:
+        """Raises ``LeaseLost`` when it is not held by this relay."""
+
+    async def drop(self, lease: Lease) -> None:
+        """Nothing happens when it has moved since."""
+
+
+class Metrics(Protocol):
+    """Numbers for CloudWatch: cheap to call, sent every few seconds. Names as AWS writes them."""
+
+    def count(self, name: str, value: int = 1, **dimensions: str) -> None: ...
+
+    def gauge(self, name: str, value: float, unit: str = "None", **dimensions: str) -> None:
+        """The highest value between two sendings is sent. Units as CloudWatch spells them."""
 
 
 class EventScan(Protocol):

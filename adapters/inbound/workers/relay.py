@@ -1,248 +1,201 @@
 """The relay: every event of a table's stream goes to the context's topic, at least once.
 
-A record is only a hint that an event exists; the gates restore the order. Within a page the events
+A record is only a hint that an event exists; the gates restore the order. Within a shard the events
 of one stream keep their order. A checkpoint may lag by some seconds: what is published again then
-falls to the topic's deduplication and to the gates. Where the stream has lost records (older than
-24 h, or the embedded engine was restarted), what the store holds since the last checkpoint is
-published again.
+falls to the topic's deduplication and to the gates. Several relays share the shards of all contexts
+by leases (``leases``). Where a stream has lost records (older than 24 h, or the embedded engine was
+restarted), what the store holds since the last checkpoint is published again (``losses``).
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 import time
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 
 import structlog
 
 from adapters.inbound.process import pause
-from adapters.inbound.workers.ports import (
-    Checkpoint,
-    Checkpoints,
-    EventScan,
-    ExpiredIterator,
-    Page,
-    Shard,
-    TableStream,
-    Trimmed,
-)
-from adapters.inbound.workers.publisher import Publisher
-from domain.kernel.errors import ContractError, Unavailable
+from adapters.inbound.workers.leases import RENEWALS, HeldLease, Watch, choose, ready
+from adapters.inbound.workers.losses import LossReports, Repair, is_over, unknown_past
+from adapters.inbound.workers.ports import Lease, LeaseLost, Leases, Metrics, Shard
+from adapters.inbound.workers.shard_reader import ShardReader, Source
+from domain.kernel.errors import Unavailable
 
 log = structlog.get_logger("homecast.relay")
 
-CHECKPOINT_EVERY = 5.0
-IDLE_CHECKPOINT_EVERY = 60.0
-READ_MARGIN = timedelta(seconds=10)
-"""An empty page shows that nothing older than this was missing."""
-STREAM_KEEPS = timedelta(hours=23)
-"""DynamoDB keeps stream records for 24 h."""
-DISCOVER_EVERY = 10.0
-FAILURE_PAUSE = 1.0
-REPAIR_MARGIN = timedelta(minutes=2)
-"""Clocks differ, and a record is stamped after its event was decided."""
-REPAIR_BATCH = 200
-BEGINNING = datetime(2020, 1, 1, tzinfo=UTC)
+LAG_EVERY = 1.0
+STOP_GRACE = 3.0
+"""Seconds that a page under way may take after the stop."""
 
-ImageToEvent = Callable[[Mapping[str, Any]], dict[str, Any]]
-
-
-class ShardReader:
-    """Publishes one shard from its checkpoint on, until the shard ends or the relay stops."""
-
-    def __init__(
-        self,
-        shard: Shard,
-        *,
-        stream: TableStream,
-        checkpoints: Checkpoints,
-        publisher: Publisher,
-        to_event: ImageToEvent,
-        poll_interval: float,
-    ) -> None:
-        self.shard = shard
-        self._stream = stream
-        self._checkpoints = checkpoints
-        self._publisher = publisher
-        self._to_event = to_event
-        self._poll_interval = poll_interval
-        self._sequence = ""
-        self._until = datetime.now(UTC)
-        self._saved: str | None = None
-        self._saved_at = 0.0
-
-    async def read(self, start: Checkpoint | None, stop: asyncio.Event) -> None:
-        """Raises ``Trimmed`` when the checkpoint is no longer in the stream."""
-        if start is not None:
-            self._sequence = self._saved = start.sequence
-            self._until = start.at
-        iterator: str | None = ""
-        while iterator is not None and not stop.is_set():
-            try:
-                iterator = await self._step(iterator, stop)
-            except ExpiredIterator:
-                iterator = ""
-            except Unavailable as error:
-                log.warning("relay_waits", shard=self.shard.id, detail=error.detail)
-                await pause(stop, FAILURE_PAUSE)
-        await self._checkpoint(finished=iterator is None)
-
-    async def _step(self, iterator: str, stop: asyncio.Event) -> str | None:
-        """One page. An empty iterator asks for one after the last record published."""
-        iterator = iterator or await self._stream.iterator(self.shard, after=self._sequence or None)
-        asked = datetime.now(UTC)
-        page = await self._stream.page(iterator)
-        await self._publish(page)
-        if not page.records:
-            self._until = asked - READ_MARGIN
-        if self._checkpoint_is_due():
-            await self._checkpoint()
-        if not page.records and page.next is not None:
-            await pause(stop, self._poll_interval)
-        return page.next
-
-    async def _publish(self, page: Page) -> None:
-        events = []
-        for record in page.records:
-            if not record.inserted:
-                continue
-            try:
-                events.append(self._to_event(record.image))
-            except ContractError as error:
-                log.error("record_unreadable", sequence=record.sequence, detail=error.detail)
-        await self._publisher.publish(events)
-        if page.records:
-            self._sequence, self._until = page.records[-1].sequence, page.records[-1].at
-
-    def _checkpoint_is_due(self) -> bool:
-        """Every few seconds, so that it costs less than the events themselves."""
-        every = CHECKPOINT_EVERY if self._saved != self._sequence else IDLE_CHECKPOINT_EVERY
-        return time.monotonic() - self._saved_at >= every
-
-    async def _checkpoint(self, *, finished: bool = False) -> None:
-        """A failure only makes the next start repeat more."""
-        checkpoint = Checkpoint(self.shard.id, self._sequence, self._until, finished)
-        try:
-            await self._checkpoints.save(checkpoint)
-        except Unavailable as error:
-            log.warning("checkpoint_failed", shard=self.shard.id, detail=error.detail)
-            return
-        self._saved, self._saved_at = self._sequence, time.monotonic()
+Present = Mapping[str, Mapping[str, Shard]]
+"""Shards by context and id; without a context whose stream could not be asked."""
 
 
 class Relay:
     def __init__(
         self,
+        sources: Sequence[Source],
+        leases: Leases,
         *,
-        stream: TableStream,
-        checkpoints: Checkpoints,
-        scan: EventScan,
-        publisher: Publisher,
-        to_event: ImageToEvent,
+        name: str,
+        lease_seconds: float,
         poll_interval: float,
-        repair_mark: Callable[[], str],
+        mark: Callable[[], str],
+        metrics: Metrics,
     ) -> None:
-        self._stream = stream
-        self._checkpoints = checkpoints
-        self._scan = scan
-        self._publisher = publisher
-        self._to_event = to_event
+        """``name``: unlike that of any other relay, and of this one's earlier runs."""
+        self._sources = {source.context: source for source in sources}
+        self._leases = leases
+        self._name = name
+        self._seconds = lease_seconds
         self._poll_interval = poll_interval
-        self._repair_mark = repair_mark
-        self._readers: dict[str, asyncio.Task[None]] = {}
-        self._done: set[str] = set()
+        self._mark = mark
+        self._metrics = metrics
+        self._watch = Watch(lease_seconds)
+        self._losses = LossReports(leases, self._sources)
+        self._work: dict[str, asyncio.Task[None]] = {}
+        self._readers: dict[str, ShardReader] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Read all shards, children after their parents, until the stop."""
-        known: dict[str, Checkpoint] | None = None
-        while not stop.is_set():
-            try:
-                shards = await self._stream.shards()
-                if known is None:
-                    known = await self._resume(shards)
-            except Unavailable as error:
-                log.warning("stream_unavailable", detail=error.detail)
-                await pause(stop, FAILURE_PAUSE)
-                continue
-            self._start_readers(shards, known, stop)
-            await pause(stop, DISCOVER_EVERY if self._readers else FAILURE_PAUSE)
-            self._collect()
-        await asyncio.gather(*self._readers.values())
-
-    async def _resume(self, shards: list[Shard]) -> dict[str, Checkpoint]:
-        """The usable checkpoints, after the repair of what the stream no longer holds."""
-        saved = await self._checkpoints.all()
-        present = {shard.id: shard for shard in shards}
-        self._done = {one.shard for one in saved.values() if one.finished}
-        lost = [one for one in saved.values() if await self._is_lost(one, present)]
-        if lost or not saved:
-            since = min((one.at for one in lost), default=BEGINNING + REPAIR_MARGIN)
-            await self._repair(since - REPAIR_MARGIN)
-        gone = {one.shard for one in lost} | (self._done - set(present))
-        for shard in gone:
-            await self._checkpoints.drop(shard)
-        return {shard: one for shard, one in saved.items() if shard not in gone}
-
-    async def _is_lost(self, checkpoint: Checkpoint, present: dict[str, Shard]) -> bool:
-        """Whether the stream may have dropped records that come after this checkpoint."""
-        if checkpoint.finished:
-            return False
-        if checkpoint.shard not in present:
-            return True
-        if datetime.now(UTC) - checkpoint.at > STREAM_KEEPS:
-            return True
+        """Read this relay's share of all shards, until the stop; then give the leases back."""
+        stopping = asyncio.create_task(stop.wait())
+        telling = asyncio.create_task(self._tell_lag(stop))
         try:
-            if checkpoint.sequence:
-                shard = present[checkpoint.shard]
-                await self._stream.iterator(shard, after=checkpoint.sequence)
-        except Trimmed:
-            return True
-        return False
+            while not stop.is_set():
+                try:
+                    await self._look(stop)
+                except Unavailable as error:
+                    log.warning("leases_unavailable", detail=error.detail)
+                await asyncio.wait(
+                    {stopping, *self._work.values()},
+                    timeout=self._seconds / RENEWALS,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                self._collect()
+        finally:
+            stopping.cancel()
+            telling.cancel()
+            await self._end_work()
 
-    async def _repair(self, since: datetime) -> None:
-        mark, batch, sent = self._repair_mark(), [], 0
-        async for item in self._scan.scan_items(since=since):
+    async def _look(self, stop: asyncio.Event) -> None:
+        """Once around: new shards, and what is to be taken over."""
+        # In this order, so that no lease is of a shard that began after the shards were listed.
+        leases = await self._leases.all()
+        present = await self._present()
+        await self._tidy(leases, present)
+        leases += await self._create_missing(leases, present)
+        stale = self._watch.stale(leases, time.monotonic())
+        work = ready(leases, present)
+        random.shuffle(work)
+        for lease in choose(work, me=self._name, held=self._work.keys(), stale=stale):
+            await self._take(lease, present, stop)
+
+    async def _present(self) -> Present:
+        found: dict[str, Mapping[str, Shard]] = {}
+        for context, source in self._sources.items():
             try:
-                batch.append(self._to_event(item))
-            except ContractError as error:
-                log.error("event_unreadable", detail=error.detail)
-            if len(batch) >= REPAIR_BATCH:
-                await self._publish_sorted(batch, mark)
-                sent, batch = sent + len(batch), []
-        await self._publish_sorted(batch, mark)
-        if sent + len(batch):
-            log.warning("repaired", since=since.isoformat(), events=sent + len(batch))
+                found[context] = {shard.id: shard for shard in await source.stream.shards()}
+            except Unavailable as error:
+                log.warning("stream_unavailable", context=context, detail=error.detail)
+        return found
 
-    async def _publish_sorted(self, batch: list[dict[str, Any]], mark: str) -> None:
-        batch.sort(key=lambda event: (event["subject"], int(event["sequence"])))
-        await self._publisher.publish(batch, again=mark)
+    async def _create_missing(self, leases: Sequence[Lease], present: Present) -> list[Lease]:
+        known = {lease.key for lease in leases}
+        contexts = {lease.context for lease in leases}
+        missing: list[Lease] = []
+        for context, shards in present.items():
+            if context not in contexts:
+                missing.append(unknown_past(context))
+            missing += [Lease(context, shard, datetime.now(UTC)) for shard in shards]
+        missing = [lease for lease in missing if lease.key not in known]
+        for lease in missing:
+            await self._leases.create(lease)
+        return missing
 
-    def _start_readers(
-        self, shards: list[Shard], known: dict[str, Checkpoint], stop: asyncio.Event
-    ) -> None:
-        present = {shard.id for shard in shards}
-        for shard in shards:
-            started = shard.id in self._readers or shard.id in self._done
-            waits = shard.parent in present and shard.parent not in self._done
-            if started or waits:
-                continue
+    async def _tidy(self, leases: Sequence[Lease], present: Present) -> None:
+        """A finished shard is remembered while the stream lists it: its children look for it."""
+        for lease in leases:
+            listed = lease.id in present.get(lease.context, {lease.id: None})
+            if lease.finished and (not listed if lease.loss is None else is_over(lease)):
+                await self._leases.drop(lease)
+
+    async def _take(self, lease: Lease, present: Present, stop: asyncio.Event) -> None:
+        asked = time.monotonic()
+        taken = await self._leases.take(lease, self._name)
+        if taken is None or taken.finished:
+            return
+        log.info("lease_taken", lease=lease.key, before=lease.owner, relay=self._name)
+        held = HeldLease(self._leases, taken, seconds=self._seconds, asked=asked)
+        shard = present[lease.context].get(lease.id)
+        self._work[lease.key] = asyncio.create_task(self._hold(held, shard, stop))
+
+    async def _hold(self, held: HeldLease, shard: Shard | None, stop: asyncio.Event) -> None:
+        """Work under the lease, which is renewed beside it, and give it back at the end."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                keeper = group.create_task(held.keep())
+                try:
+                    await self._do(held, shard, stop)
+                finally:
+                    keeper.cancel()
+                    await self._give_back(held)
+        except* LeaseLost:
+            log.warning("lease_lost", lease=held.lease.key, relay=self._name)
+
+    async def _do(self, held: HeldLease, shard: Shard | None, stop: asyncio.Event) -> None:
+        source = self._sources[held.lease.context]
+        if held.lease.loss is not None:
+            await Repair(source, held, self._mark).run(stop)
+        elif shard is None:
+            await self._losses.gone(held)
+        else:
             reader = ShardReader(
+                source,
                 shard,
-                stream=self._stream,
-                checkpoints=self._checkpoints,
-                publisher=self._publisher,
-                to_event=self._to_event,
+                held,
                 poll_interval=self._poll_interval,
+                report_loss=self._losses.trimmed,
             )
-            start = known.get(shard.id)
-            self._readers[shard.id] = asyncio.create_task(reader.read(start, stop))
+            self._readers[held.lease.key] = reader
+            await reader.read(stop)
+
+    async def _give_back(self, held: HeldLease) -> None:
+        """A failure only makes the next holder wait, and repeat more."""
+        try:
+            await held.give_back()
+        except Unavailable as error:
+            log.warning("lease_not_given_back", lease=held.lease.key, detail=error.detail)
 
     def _collect(self) -> None:
-        """Take finished readers off; an error of one ends the relay, and it starts anew."""
-        for shard, task in list(self._readers.items()):
+        """Take finished work off; an error in it ends the relay, and it starts anew."""
+        for key, task in list(self._work.items()):
             if task.done():
-                task.result()
-                self._done.add(shard)
-                del self._readers[shard]
+                del self._work[key]
+                self._readers.pop(key, None)
+                if not task.cancelled():
+                    task.result()
+
+    async def _end_work(self) -> None:
+        """Pages under way may end; then every lease goes back."""
+        tasks = set(self._work.values())
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=STOP_GRACE)
+        for task in late:
+            task.cancel()
+        await asyncio.wait(tasks)
+        self._collect()
+
+    async def _tell_lag(self, stop: asyncio.Event) -> None:
+        """Per context, of the shards held here; the other relays tell of theirs."""
+        while not stop.is_set():
+            lags: dict[str, float] = {}
+            for key, reader in self._readers.items():
+                context = key.partition("/")[0]
+                lags[context] = max(lags.get(context, 0.0), reader.lag())
+            for context, lag in lags.items():
+                self._metrics.gauge("RelayLag", round(lag, 3), "Seconds", context=context)
+            await pause(stop, LAG_EVERY)

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from adapters.outbound.aws_stack.finding import Finding, Verdict, fail, ok
+from adapters.outbound.aws_stack.finding import (
+    DEPLOY,
+    Finding,
+    Look,
+    Verdict,
+    fail,
+    last,
+    looked,
+    ok,
+)
 from adapters.outbound.aws_stack.provision import Place
+from adapters.outbound.aws_stack.relaying import relay
 from adapters.outbound.aws_stack.template import Template, resources_of, variable_of
 
-DEPLOY = "run `make up` here, or `npx osls deploy` for AWS: the stack differs from deploy/"
 START = "start the platform: `make up`"
 ACCESS = "check region, credentials and network"
-LAG_WARNING, LAG_FAILURE = 30.0, 3600.0
-"""Seconds. An hour is the alarm; after 24 h the stream forgets, and the store has to be read."""
-PAGES = 5
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,9 @@ class Inspection:
         reached = await self.reached()
         if reached.advice:
             return [reached]
-        looks = await asyncio.gather(self.tables(), self.topics(), self.queues(), self.relay())
+        looks = await asyncio.gather(
+            self.tables(), self.topics(), self.queues(), relay(self.place, self.names)
+        )
         return [reached, *(finding for look in looks for finding in look)]
 
     async def reached(self) -> Finding:
@@ -93,31 +100,6 @@ class Inspection:
                 for url, wanted in self.of("AWS::SQS::Queue").items()
                 if "RedrivePolicy" in wanted  # the others are the dead letters of these
             ]
-
-    async def relay(self) -> list[Finding]:
-        checkpoints = self.names["HOMECAST_RELAY_TABLE"]
-        tables = self.of("AWS::DynamoDB::Table").items()
-        async with (
-            self.place.client("dynamodb") as client,
-            self.place.client("dynamodbstreams") as streams,
-        ):
-            return [
-                await looked(f"relay of {name}", relayed(client, streams, name, checkpoints))
-                for name, wanted in tables
-                if "StreamSpecification" in wanted
-            ]
-
-
-Look = tuple[Verdict, str, str]
-"""Verdict, detail, advice."""
-
-
-async def looked(subject: str, look: Awaitable[Look]) -> Finding:
-    """A refused call is a finding too."""
-    try:
-        return Finding(subject, *await look)
-    except (ClientError, BotoCoreError, KeyError) as error:
-        return Finding(subject, Verdict.FAIL, str(error), DEPLOY)
 
 
 async def table(client: Any, name: str, wanted: Mapping[str, Any]) -> Look:
@@ -207,51 +189,6 @@ async def depth(client: Any, url: str) -> dict[str, str]:
     answer = await client.get_queue_attributes(QueueUrl=url, AttributeNames=names)
     found: dict[str, str] = answer["Attributes"]
     return found
-
-
-async def relayed(client: Any, streams: Any, name: str, checkpoints: str) -> Look:
-    arn = (await client.describe_table(TableName=name))["Table"]["LatestStreamArn"]
-    kept = (await client.scan(TableName=checkpoints, ConsistentRead=True))["Items"]
-    waiting = [await oldest_unread(streams, arn, checkpoint) for checkpoint in kept]
-    since = min((at for at in waiting if at is not None), default=None)
-    return lag(len(kept), since)
-
-
-async def oldest_unread(streams: Any, arn: str, checkpoint: Mapping[str, Any]) -> datetime | None:
-    """When the first record after the checkpoint was written; None: the relay has read all."""
-    if checkpoint.get("finished", {}).get("BOOL"):
-        return None
-    answer = await streams.get_shard_iterator(
-        StreamArn=arn,
-        ShardId=checkpoint["shard"]["S"],
-        ShardIteratorType="AFTER_SEQUENCE_NUMBER",
-        SequenceNumber=checkpoint["sequence"]["S"],
-    )
-    iterator = answer["ShardIterator"]
-    for _ in range(PAGES):
-        page = await streams.get_records(ShardIterator=iterator, Limit=1)
-        if page["Records"]:
-            at: datetime = page["Records"][0]["dynamodb"]["ApproximateCreationDateTime"]
-            return at
-        iterator = page.get("NextShardIterator")
-        if iterator is None:
-            return None
-    return None
-
-
-def lag(shards: int, since: datetime | None) -> Look:
-    if since is None:
-        return Verdict.OK, f"{shards} shards read to their ends", ""
-    seconds = (datetime.now(UTC) - since).total_seconds()
-    advice = "see that the relay runs; read its log"
-    if seconds > LAG_WARNING:
-        verdict = Verdict.FAIL if seconds > LAG_FAILURE else Verdict.WARN
-        return verdict, f"checkpoint lags by {seconds:.0f} s", advice
-    return Verdict.OK, f"checkpoint lags by {seconds:.0f} s", ""
-
-
-def last(name: str, separator: str = ":") -> str:
-    return name.rsplit(separator, 1)[-1]
 
 
 def sorted_json(value: Any) -> str:

@@ -1,15 +1,12 @@
-"""A table's stream, shard by shard, and how far the relay has come in it."""
+"""A table's stream, shard by shard."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from adapters.inbound.workers.ports import (
-    Checkpoint,
     ExpiredIterator,
     Page,
     Shard,
@@ -105,53 +102,4 @@ def _record(raw: Mapping[str, Any]) -> StreamRecord:
         image=change.get("NewImage", {}),
         at=change["ApproximateCreationDateTime"],
         inserted=raw["eventName"] == "INSERT",
-    )
-
-
-class DynamoDbCheckpoints:
-    """One item per shard in the relay's table."""
-
-    def __init__(self, client: DynamoDBClient, table: str) -> None:
-        self._client = client
-        self._table = table
-
-    async def all(self) -> dict[str, Checkpoint]:
-        """By shard id; a handful of items, read when the relay starts."""
-        found: list[Checkpoint] = []
-        start: Any = {}
-        while True:
-            with store_errors():
-                answer = await self._client.scan(
-                    TableName=self._table, ConsistentRead=True, **start
-                )
-            found += [_checkpoint(item) for item in answer["Items"]]
-            last = answer.get("LastEvaluatedKey")
-            if not last:
-                return {one.shard: one for one in found}
-            start = {"ExclusiveStartKey": last}
-
-    async def save(self, checkpoint: Checkpoint) -> None:
-        with store_errors():
-            await self._client.put_item(
-                TableName=self._table,
-                Item={
-                    "shard": {"S": checkpoint.shard},
-                    "sequence": {"S": checkpoint.sequence},
-                    "at": {"N": str(checkpoint.at.timestamp())},
-                    "finished": {"BOOL": checkpoint.finished},
-                    "saved_at": {"N": str(int(time.time()))},
-                },
-            )
-
-    async def drop(self, shard: str) -> None:
-        with store_errors():
-            await self._client.delete_item(TableName=self._table, Key={"shard": {"S": shard}})
-
-
-def _checkpoint(item: Mapping[str, Any]) -> Checkpoint:
-    return Checkpoint(
-        shard=item["shard"]["S"],
-        sequence=item["sequence"]["S"],
-        at=datetime.fromtimestamp(float(item["at"]["N"]), UTC),
-        finished=item["finished"]["BOOL"],
     )
