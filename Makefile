@@ -4,6 +4,9 @@
 # bench   measure latency and throughput on the embedded engines
 # docs    write the generated documents anew
 # lock    pin and hash the dependencies anew (needs uv)
+# package what would be deployed to AWS, in .serverless/ (STAGE=dev; needs npm)
+# deploy  deploy it, functions and all (STAGE=dev; needs npm and AWS credentials)
+# deploy-local  the same on the embedded AWS, until Ctrl-C (needs npm)
 # clean   remove everything that was installed or generated, and the local data
 
 SHELL := /bin/bash
@@ -18,8 +21,17 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALL_HOMECAST := $(INSTALL) --no-deps --no-build-isolation --editable .
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-header pyproject.toml --extra embedded
+# What only processes and the command line need. The versions are those of the other locks.
+NOT_IN_FUNCTIONS := certifi click fastapi-swagger h11 httpcore httpx markdown-it-py mdurl pygments \
+	pyyaml rich shellingham typer uvicorn uvloop websockets
+LOCK_FUNCTIONS := uv pip compile --python-platform aarch64-manylinux2014 --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-header pyproject.toml \
+	--constraint requirements/run.txt $(NOT_IN_FUNCTIONS:%=--no-emit-package %)
+STAGE ?= dev
+OSLS := node_modules/.bin/osls
+ARTIFACTS := $(BIN)/python -m adapters.outbound.aws_stack.artifacts
 
-.PHONY: up test check bench docs lock clean
+.PHONY: up test check bench docs lock package deploy deploy-local clean
 
 up: $(VENV)/run.stamp
 	@exec $(BIN)/homecast up $(ARGS)
@@ -43,10 +55,26 @@ docs: $(VENV)/dev.stamp
 lock:
 	$(LOCK) --output-file requirements/run.txt
 	$(LOCK) --extra dev --output-file requirements/dev.txt
+	$(LOCK_FUNCTIONS) --output-file requirements/lambda.txt
+
+package: $(VENV)/run.stamp node_modules/.package-lock.json
+	$(ARTIFACTS) functions
+	$(OSLS) package --stage $(STAGE) $(ARGS)
+
+deploy: $(VENV)/run.stamp node_modules/.package-lock.json
+	$(ARTIFACTS) functions
+	$(OSLS) deploy --stage $(STAGE) $(ARGS)
+
+deploy-local: $(VENV)/run.stamp node_modules/.package-lock.json
+	@exec $(BIN)/homecast deploy-local $(ARGS)
 
 clean:
-	rm -rf $(VENV) .homecast .serverless node_modules dist .mypy_cache .ruff_cache .pytest_cache \
+	rm -rf $(VENV) .homecast .serverless build node_modules dist .mypy_cache .ruff_cache .pytest_cache \
 		.hypothesis .import_linter_cache
+
+node_modules/.package-lock.json: package.json package-lock.json
+	npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
 
 $(VENV)/made.stamp:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found." >&2; exit 1; }

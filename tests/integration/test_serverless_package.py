@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from adapters.outbound.aws_stack.artifacts import build_code
 from adapters.outbound.aws_stack.functions import osls
 from adapters.outbound.aws_stack.template import load_template, variable_of
 
@@ -21,7 +22,8 @@ async def test_the_package_holds_the_resources_of_the_stage_and_needs_no_aws(
     tmp_path: Path,
 ) -> None:
     nowhere = {"HTTPS_PROXY": NOWHERE, "HTTP_PROXY": NOWHERE}
-    place = ("--stage", "blue", "--param", "libraries=none", "--package", str(tmp_path))
+    place = ("--stage", "blue", "--param", "archive=code", "--package", str(tmp_path))
+    build_code()
     await osls("package", *place, environment=nowhere)
     packaged = read(tmp_path / "cloudformation-template-update-stack.json")
     ours = load_template()

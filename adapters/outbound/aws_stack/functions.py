@@ -10,11 +10,11 @@ import asyncio
 import os
 from collections.abc import Mapping
 
+from adapters.outbound.aws_stack.artifacts import ROOT, build_code
 from adapters.outbound.aws_stack.mends import mend
 from adapters.outbound.aws_stack.provision import Place, StackFailed, describe
-from adapters.outbound.aws_stack.template import RESOURCES, load_template, variable_of
+from adapters.outbound.aws_stack.template import load_template, variable_of
 
-ROOT = RESOURCES.parent.parent
 OSLS = ROOT / "node_modules" / ".bin" / "osls"
 SECONDS = 180
 INHERITED = ("PATH", "HOME", "LANG", "TMPDIR")
@@ -23,8 +23,9 @@ INHERITED = ("PATH", "HOME", "LANG", "TMPDIR")
 async def deploy(place: Place, *, stage: str, redis_url: str) -> dict[str, str]:
     """Create or update the stage; the environment that it makes for processes beside it, with the
     API's address. Raises ``StackFailed``."""
+    await asyncio.to_thread(build_code)
     arguments = ("deploy", "--stage", stage, "--region", place.region)
-    parameters = ("--param", "libraries=none", "--param", f"redisUrl={redis_url}")
+    parameters = ("--param", "archive=code", "--param", f"redisUrl={redis_url}")
     await osls(*arguments, *parameters, environment=address_of(place))
     stack, template = f"homecast-{stage}", load_template()
     await mend(place, stack, template)
