@@ -1,7 +1,8 @@
 """The composition root: the only place that sees concrete outbound adapters.
 
 Each process has one function here, an async context manager that gives what the process needs and
-closes it again.
+closes it again. What only some of them need is imported within their functions: an API that starts
+as a function pays for every import, and needs no broker (a test looks).
 """
 
 from __future__ import annotations
@@ -11,23 +12,10 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from adapters.faststream_aws import SQSBroker
-from adapters.inbound.workers import outbox as outboxes
-from adapters.inbound.workers.feeds import Progress, SlotFeeds
-from adapters.inbound.workers.outbox import OutboxWorker
-from adapters.inbound.workers.policies import Actor, PolicyInbox, PolicyRunner
-from adapters.inbound.workers.ports import EffectHandler, PolicyRow
-from adapters.inbound.workers.projector import Inbox, Projector, subscribe
-from adapters.inbound.workers.publisher import Publisher
-from adapters.inbound.workers.relay import Relay
-from adapters.inbound.workers.shard_reader import Source
-from adapters.inbound.workers.sweeper import Sweeper
-from adapters.inbound.workers.timeouts import TimeoutScan
-from adapters.outbound import webhooks
 from adapters.outbound.dynamodb.change_stream import DynamoDbTableStream
 from adapters.outbound.dynamodb.client import AwsConnection
 from adapters.outbound.dynamodb.codec import (
@@ -38,7 +26,6 @@ from adapters.outbound.dynamodb.codec import (
 from adapters.outbound.dynamodb.control import DynamoDbControl
 from adapters.outbound.dynamodb.event_store import DynamoDbEventStore
 from adapters.outbound.dynamodb.leases import DynamoDbLeases
-from adapters.outbound.dynamodb.policy_states import PolicyStateItem, PolicyStatesTable
 from adapters.outbound.dynamodb.rows import (
     CommandsQuery,
     DevicesQuery,
@@ -51,10 +38,8 @@ from adapters.outbound.dynamodb.rows import (
     opened,
 )
 from adapters.outbound.dynamodb.snapshots import DynamoDbSnapshotStore
-from adapters.outbound.dynamodb.timeouts import DynamoDbTimeouts
 from adapters.outbound.dynamodb.twins import DynamoDbTwins
 from adapters.outbound.dynamodb.vault import DynamoDbVault
-from adapters.outbound.messaging.outbox import QueueOutbox
 from adapters.outbound.redis import (
     Link,
     RedisFeed,
@@ -71,9 +56,7 @@ from adapters.outbound.telemetry.logs import configure_logging
 from adapters.outbound.telemetry.metrics import EmbeddedMetrics
 from adapters.outbound.telemetry.tracing import NullTracer
 from adapters.settings import CONTEXTS, Settings, load_settings
-from commands.devices.alarms import ALARMS, WEBHOOK
 from commands.kernel.dispatch import Dispatcher, NoHints, Repository
-from commands.kernel.policy import Policy
 from commands.kernel.ports import Hints, Tracer
 from domain.kernel.recorded import Recorded
 from projections.devices import devices, remote_commands
@@ -81,6 +64,18 @@ from projections.devices.devices import DevicesTable
 from projections.devices.remote_commands import RemoteCommandsTable
 from projections.kernel.gate import Gate, Projection, Row
 from projections.kernel.slots import Pointer, Slot, Slotted
+
+if TYPE_CHECKING:
+    from adapters.faststream_aws import SQSBroker
+    from adapters.inbound.workers.feeds import SlotFeeds
+    from adapters.inbound.workers.policies import Actor, PolicyInbox
+    from adapters.inbound.workers.ports import EffectHandler, PolicyRow
+    from adapters.inbound.workers.projector import Inbox
+    from adapters.inbound.workers.publisher import Publisher
+    from adapters.inbound.workers.relay import Relay
+    from adapters.inbound.workers.sweeper import Sweeper
+    from adapters.inbound.workers.timeouts import TimeoutScan
+    from commands.kernel.policy import Policy
 
 log = structlog.get_logger("homecast.process")
 
@@ -138,6 +133,8 @@ class Core:
 
 
 def make_broker(settings: Settings) -> SQSBroker:
+    from adapters.faststream_aws import SQSBroker
+
     return SQSBroker(
         region_name=settings.aws_region,
         endpoint_url=settings.aws_endpoint_url,
@@ -326,6 +323,9 @@ async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
 @asynccontextmanager
 async def relay(settings: Settings) -> AsyncIterator[Relay]:
     """Publishes the streams of all contexts."""
+    from adapters.inbound.workers.relay import Relay
+    from adapters.inbound.workers.shard_reader import Source
+
     async with AsyncExitStack() as stack:
         dynamodb = await stack.enter_async_context(aws(settings).dynamodb())
         streams = await stack.enter_async_context(aws(settings).dynamodb_streams())
@@ -357,11 +357,16 @@ async def relay(settings: Settings) -> AsyncIterator[Relay]:
 def publisher(
     broker: SQSBroker, settings: Settings, context: str, metrics: EmbeddedMetrics
 ) -> Publisher:
+    from adapters.inbound.workers.publisher import Publisher
+
     return Publisher(broker, settings.topic(context), context=context, metrics=metrics)
 
 
 @asynccontextmanager
 async def projector(settings: Settings) -> AsyncIterator[SlotFeeds]:
+    from adapters.inbound.workers.feeds import SlotFeeds
+    from adapters.inbound.workers.projector import subscribe
+
     async with core(settings, "projector") as parts, threads(settings) as pool:
         broker = make_broker(settings)
         inboxes = projection_inboxes(settings, parts, pool, broker)
@@ -404,6 +409,9 @@ def projection_inboxes(
     settings: Settings, parts: Core, pool: Threads, broker: SQSBroker
 ) -> dict[tuple[str, Slot], Inbox]:
     """What handles the messages of each slot's queue, in a process or in Lambda."""
+    from adapters.inbound.workers.feeds import Progress
+    from adapters.inbound.workers.projector import Inbox, Projector
+
     models = slotted(settings, parts.pointer)
     worker = Projector(
         devices=gates(devices.DEVICES, models.devices, pool, parts),
@@ -430,6 +438,8 @@ def projection_inboxes(
 
 @asynccontextmanager
 async def sweeper(settings: Settings) -> AsyncIterator[Sweeper]:
+    from adapters.inbound.workers.sweeper import Sweeper
+
     async with core(settings, "sweeper") as parts, threads(settings) as pool:
         commands = slotted(settings, parts.pointer).remote_commands
         yield Sweeper(
@@ -446,6 +456,14 @@ async def sweeper(settings: Settings) -> AsyncIterator[Sweeper]:
 @asynccontextmanager
 async def policies(settings: Settings) -> AsyncIterator[tuple[SQSBroker, TimeoutScan]]:
     """Policies on their queues, and the scan that brings them their time-outs."""
+    from adapters.inbound.workers.policies import Actor
+    from adapters.inbound.workers.projector import subscribe
+    from adapters.inbound.workers.timeouts import TimeoutScan
+    from adapters.outbound.dynamodb.policy_states import PolicyStateItem, PolicyStatesTable
+    from adapters.outbound.dynamodb.timeouts import DynamoDbTimeouts
+    from adapters.outbound.messaging.outbox import QueueOutbox
+    from commands.devices.alarms import WEBHOOK
+
     async with (
         core(settings, "policies") as parts,
         threads(settings) as pool,
@@ -503,12 +521,17 @@ class Followed:
 
 
 def followed_policies(settings: Settings, parts: Core) -> list[Followed]:
+    from commands.devices.alarms import ALARMS
+
     return [Followed(ALARMS, parts.store, settings.alarms_queue, settings.alarms_dead_letters)]
 
 
 def policy_inbox(
     followed: Followed, *, rows: PynamoRows[PolicyRow], actor: Actor, parts: Core, broker: SQSBroker
 ) -> PolicyInbox:
+    from adapters.inbound.workers.policies import PolicyInbox, PolicyRunner
+    from adapters.inbound.workers.projector import Inbox
+
     runner = PolicyRunner(followed.policy, rows, followed.source, actor)
     events = Inbox(
         followed.policy.name,
@@ -523,6 +546,10 @@ def policy_inbox(
 
 @asynccontextmanager
 async def outbox(settings: Settings) -> AsyncIterator[SQSBroker]:
+    from adapters.inbound.workers import outbox as outboxes
+    from adapters.outbound import webhooks
+    from commands.devices.alarms import WEBHOOK
+
     broker = make_broker(settings)
     async with webhooks.make_client() as client:
         handlers: dict[str, EffectHandler] = {}
@@ -533,7 +560,9 @@ async def outbox(settings: Settings) -> AsyncIterator[SQSBroker]:
                 secret=settings.webhook_secret.get_secret_value(),
                 clock=SystemClock(),
             )
-        worker = OutboxWorker(handlers, broker=broker, dead_letters=settings.outbox_dead_letters)
+        worker = outboxes.OutboxWorker(
+            handlers, broker=broker, dead_letters=settings.outbox_dead_letters
+        )
         outboxes.subscribe(
             broker,
             worker,

@@ -8,7 +8,6 @@ import signal
 from collections.abc import Awaitable, Callable
 
 import structlog
-import uvloop
 
 log = structlog.get_logger("homecast.process")
 
@@ -20,6 +19,7 @@ Main = Callable[[asyncio.Event], Awaitable[None]]
 
 def run(name: str, main: Main) -> None:
     """Run until SIGTERM or SIGINT; ``main`` gets the event that says so and then ends itself."""
+    import uvloop  # functions share this module and have no need of it
 
     async def body() -> None:
         stop = asyncio.Event()

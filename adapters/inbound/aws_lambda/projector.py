@@ -7,9 +7,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from adapters import bootstrap
-from adapters.inbound.aws_lambda.queues import Response, deliver
+from adapters.inbound.aws_lambda.queues import Inbox, Response, deliver
 from adapters.inbound.aws_lambda.resident import LambdaContext, Resident
-from adapters.inbound.workers.projector import Inbox
 
 
 @asynccontextmanager

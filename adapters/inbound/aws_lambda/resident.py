@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from contextvars import copy_context
@@ -47,6 +48,8 @@ class Resident(Generic[T]):
             kept = self._opening()
             self._value = self.run(kept.__aenter__())
             self._kept = kept  # or it would be collected, and close what it has opened
+            gc.freeze()
+            gc.enable()
         return self._value
 
     def run(self, work: Coroutine[Any, Any, R]) -> R:

@@ -16,7 +16,6 @@ from adapters.inbound.http.errors import PreconditionRequired, TooManyDevices
 from adapters.inbound.http.fresh import mended
 from adapters.inbound.http.parts import Parts, parts_of
 from adapters.inbound.http.problems import DOCUMENTED
-from adapters.inbound.http.proof import proven_key
 from adapters.inbound.http.views import DevicePage, DeviceView, answer
 from commands.accounts.tokens import DEVICES_READ, DEVICES_WRITE
 from commands.devices import ownership
@@ -74,6 +73,8 @@ def shown(device: dict[str, Any], status: int = 200, **headers: str) -> Response
 async def claim(request: Request, body: ClaimBody, caller: Writer, parts: Shared) -> Response:
     """Claiming one's own device again changes nothing and answers as the first time."""
     container = parts.container
+    from adapters.inbound.http.proof import proven_key  # cryptography, which few requests need
+
     public_key, proved_at = proven_key(body.proof, now=container.clock.now())
     message = ownership.ClaimDevice(
         account_id=caller.account_id,

@@ -8,13 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, Generic, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar
 
 from botocore.config import Config
 from pynamodb.exceptions import PynamoDBException
 from pynamodb.models import Model
 
-from adapters.inbound.workers.ports import DueCommand
 from adapters.outbound.dynamodb.client import USER_AGENT
 from domain.kernel.errors import StoreUnavailable
 from domain.kernel.recorded import Recorded
@@ -29,6 +28,9 @@ from projections.devices.twin import Twin, TwinRow, read_twins
 from projections.kernel.gate import Gate, Held, Key, Row
 from projections.kernel.items import placed
 from projections.kernel.slots import Slotted
+
+if TYPE_CHECKING:
+    from adapters.inbound.workers.ports import DueCommand
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -170,6 +172,8 @@ class CommandsQuery:
 
     async def due(self, *, now: datetime, limit: int = 200) -> list[DueCommand]:
         """Open commands that may be due, over all shards of the index."""
+        from adapters.inbound.workers.ports import DueCommand  # of the workers, not of the API
+
         table = await self._tables.live()
         pages = await asyncio.gather(
             *(self._threads.run(table.due, shard, now=now, limit=limit) for shard in range(SHARDS))
