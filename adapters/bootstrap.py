@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from adapters.outbound.dynamodb.change_stream import DynamoDbTableStream
 from adapters.outbound.dynamodb.client import AwsConnection
 from adapters.outbound.dynamodb.codec import (
     from_cloud_event,
@@ -25,7 +24,6 @@ from adapters.outbound.dynamodb.codec import (
 )
 from adapters.outbound.dynamodb.control import DynamoDbControl
 from adapters.outbound.dynamodb.event_store import DynamoDbEventStore
-from adapters.outbound.dynamodb.leases import DynamoDbLeases
 from adapters.outbound.dynamodb.rows import (
     CommandsQuery,
     DevicesQuery,
@@ -325,6 +323,8 @@ async def relay(settings: Settings) -> AsyncIterator[Relay]:
     """Publishes the streams of all contexts."""
     from adapters.inbound.workers.relay import Relay
     from adapters.inbound.workers.shard_reader import Source
+    from adapters.outbound.dynamodb.change_stream import DynamoDbTableStream
+    from adapters.outbound.dynamodb.leases import DynamoDbLeases
 
     async with AsyncExitStack() as stack:
         dynamodb = await stack.enter_async_context(aws(settings).dynamodb())

@@ -63,3 +63,4 @@ class Resident(Generic[T]):
         if self._runner is not None:
             self._runner.close()
         self._value = self._kept = self._runner = None
+        structlog.contextvars.unbind_contextvars("invocation")

@@ -61,4 +61,4 @@ def test_a_handler_finds_all_that_it_imports_in_the_archive(handler: str) -> Non
 def test_the_api_starts_without_the_parts_of_the_workers() -> None:
     """Each costs processor time at the start of every container: import them in the functions of
     ``adapters/bootstrap.py`` that need them."""
-    assert not imported("api") & {"faststream", "joserfc", "cryptography", "aws_xray_sdk"}
+    assert not imported("api") & {"faststream", "joserfc", "httpx", "aws_xray_sdk"}
