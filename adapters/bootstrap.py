@@ -32,6 +32,7 @@ from adapters.outbound.dynamodb.rows import (
     ReadModels,
     Threads,
     TwinsQuery,
+    VerifiableRows,
     configure_twins,
     opened,
 )
@@ -64,6 +65,8 @@ from projections.kernel.gate import Gate, Projection, Row
 from projections.kernel.slots import Pointer, Slot, Slotted
 
 if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
     from adapters.faststream_aws import SQSBroker
     from adapters.inbound.workers.feeds import SlotFeeds
     from adapters.inbound.workers.policies import Actor, PolicyInbox
@@ -73,6 +76,7 @@ if TYPE_CHECKING:
     from adapters.inbound.workers.relay import Relay
     from adapters.inbound.workers.sweeper import Sweeper
     from adapters.inbound.workers.timeouts import TimeoutScan
+    from adapters.outbound.read_side import ReadSide
     from commands.kernel.policy import Policy
 
 log = structlog.get_logger("homecast.process")
@@ -124,6 +128,7 @@ class Core:
     watchers: RedisWatchers
     presence: RedisPresence
     link: Link
+    dynamodb: DynamoDBClient
     control: DynamoDbControl
     pointer: Pointer
     clock: SystemClock = field(default_factory=SystemClock)
@@ -199,6 +204,7 @@ async def core(
             watchers=RedisWatchers(link),
             presence=RedisPresence(link),
             link=link,
+            dynamodb=dynamodb,
             control=control,
             pointer=Pointer(control.states),
             clock=clock,
@@ -250,7 +256,7 @@ def gates(
     pool: Threads,
     parts: Core,
 ) -> Slotted[Gate[Row]]:
-    """A gate before each slot of a model of the devices context."""
+    """One before each slot of a model of the devices context."""
     each = {
         slot: Gate(projection, PynamoRows[Row](pool, tables.of(slot)), parts.store) for slot in Slot
     }
@@ -571,6 +577,43 @@ async def outbox(settings: Settings) -> AsyncIterator[SQSBroker]:
             poll_interval=settings.queue_poll_interval and POLICY_POLL_INTERVAL,
         )
         yield broker
+
+
+@asynccontextmanager
+async def read_side(settings: Settings) -> AsyncIterator[ReadSide]:
+    """For operators of read models: the CLI, on a machine that may reach tables and queues."""
+    async with (
+        core(settings, "operator") as parts,
+        threads(settings) as pool,
+        make_broker(settings) as broker,
+    ):
+        yield read_side_of(settings, parts, pool, broker)
+
+
+def read_side_of(settings: Settings, parts: Core, pool: Threads, broker: SQSBroker) -> ReadSide:
+    from adapters.outbound.read_side import Model, ReadSide
+
+    models = slotted(settings, parts.pointer)
+    tables: dict[str, Slotted[Any]] = {
+        "devices": models.devices,
+        "remote_commands": models.remote_commands,
+    }
+    return ReadSide(
+        settings=settings,
+        dynamodb=parts.dynamodb,
+        broker=broker,
+        control=parts.control,
+        models={
+            name: Model(
+                PROJECTIONS[name],
+                {slot: VerifiableRows(pool, each.of(slot)) for slot in Slot},
+                gates(PROJECTIONS[name], each, pool, parts),
+            )
+            for name, each in tables.items()
+        },
+        stores={"devices": parts.store, "accounts": parts.accounts.store},
+        new_id=parts.ids.new,
+    )
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ A released device keeps its row (the gate needs its version) and leaves the acco
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import assert_never, cast
 
@@ -21,7 +22,7 @@ from domain.devices.device import (
     DeviceStatus,
 )
 from domain.kernel.event import Event, id_of
-from projections.kernel.gate import GatedRow, Held, Key, Projection
+from projections.kernel.gate import GatedRow, Held, Key, Projection, Standing
 from projections.kernel.items import GatedItem, Placed
 
 
@@ -131,6 +132,13 @@ class DevicesTable:
             body=row.model_dump_json() if row else None,
         )
         return item.save_over(held, previous)
+
+    def standings(self, keys: Sequence[Key]) -> dict[Key, Standing]:
+        """Of those that are there; strongly consistent."""
+        names = ["device_id", "applied", "generation", "parked"]
+        ids = [key[0] for key in keys]
+        found = self.items.batch_get(ids, consistent_read=True, attributes_to_get=names)
+        return {(one.device_id,): one.standing() for one in found}
 
     def count_of_account(self, account_id: str) -> int:
         return self.items.by_account.count(account_id)

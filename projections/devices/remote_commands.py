@@ -35,7 +35,7 @@ from domain.devices.remote_command import (
     status_after,
 )
 from domain.kernel.event import Event, id_of
-from projections.kernel.gate import GatedRow, Held, Key, Projection
+from projections.kernel.gate import GatedRow, Held, Key, Projection, Standing
 from projections.kernel.items import GatedItem, Placed
 
 HISTORY_KEPT = timedelta(days=30)
@@ -175,7 +175,9 @@ def before_first(key: Key) -> int:
     return int(key[1]) - 1
 
 
-REMOTE_COMMANDS = Projection("remote_commands", "lane", key_of, number_of, before_first, fold)
+REMOTE_COMMANDS = Projection(
+    "remote_commands", "lane", key_of, number_of, before_first, fold, kept=HISTORY_KEPT
+)
 
 
 def shard_of(device_id: str) -> int:
@@ -240,6 +242,12 @@ class RemoteCommandsTable:
         """Write under the gate's condition."""
         item = self.items(key[0], key[1], **(_attributes(held.row) if held.row else {}))
         return item.save_over(held, previous)
+
+    def standings(self, keys: Sequence[Key]) -> dict[Key, Standing]:
+        """Of those that are there; strongly consistent."""
+        names = ["device_id", "number", "applied", "generation", "parked"]
+        found = self.items.batch_get(keys, consistent_read=True, attributes_to_get=names)
+        return {(one.device_id, int(one.number)): one.standing() for one in found}
 
     def get_many(self, device_id: str, numbers: Sequence[int]) -> list[RemoteCommandRow]:
         """In any order; those that are not there are missing."""

@@ -16,7 +16,8 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, Protocol, TypeVar
+from datetime import timedelta
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -63,6 +64,21 @@ class Held(Generic[Row]):
         return cls(row, row.applied, row.stream_version, row.generation, mark)
 
 
+class Place(NamedTuple):
+    """How far a row is: generation first, then the number within it."""
+
+    generation: int
+    number: int
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What it takes to compare a row with its stream."""
+
+    place: Place
+    parked: bool = False
+
+
 class Rows(Protocol[Row]):
     """Where the rows of one read model are kept."""
 
@@ -96,7 +112,8 @@ class Projection(Generic[Row]):
     ``key_of``: the row an event belongs to, None for an event of no row. ``number_of``: the
     event's number within that row's own sequence, from 1. ``before_first``: the stream version
     right before the row's first event. ``fold``: the row after the event. ``version``: raised when
-    fold or row change their shape, so that a rebuild is asked for.
+    fold or row change their shape, so that a rebuild is asked for. ``kept``: how long rows stay
+    after their last event, None: for ever.
     """
 
     name: str
@@ -106,6 +123,7 @@ class Projection(Generic[Row]):
     before_first: Callable[[Key], int]
     fold: Callable[[Row | None, Event], Row]
     version: int = 1
+    kept: timedelta | None = None
 
     def step(self, row: Row | None, recorded: Recorded) -> Row:
         """One event further; for who needs to know more of it than the event itself."""

@@ -14,7 +14,7 @@ from pynamodb.models import Model
 
 from domain.kernel.errors import TooLarge
 from projections.kernel.failures import Mark
-from projections.kernel.gate import Held, Row
+from projections.kernel.gate import Held, Place, Row, Standing
 
 M = TypeVar("M", bound=Model)
 
@@ -67,6 +67,10 @@ class GatedItem(Model):
             int(self.generation),
             Mark.model_validate(self.parked.as_dict()) if self.parked else None,
         )
+
+    def standing(self) -> Standing:
+        """Needs ``applied``, ``generation`` and ``parked`` only."""
+        return Standing(Place(int(self.generation), int(self.applied)), self.parked is not None)
 
     def save_over(self, held: Held[Row], previous: Held[Row] | None) -> bool:
         """Write if the stored item is still ``previous``; blocks, so call it in a worker thread.

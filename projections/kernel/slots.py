@@ -22,6 +22,8 @@ T = TypeVar("T")
 POINTER_SECONDS = 5.0
 """The longest that anybody goes by a pointer: a switch is over for all readers after it."""
 REFRESH_AFTER = 2.0
+CANARY = "homecast.canary"
+"""Type of the message that proves that a newly opened subscription delivers."""
 
 
 class RebuildRunning(Conflict):

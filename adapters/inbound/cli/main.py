@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from adapters.inbound.cli import connection
+from adapters.inbound.cli import connection, read_models
 from adapters.inbound.cli.backup_commands import backups
 from adapters.inbound.cli.client import ApiClient, Json
 from adapters.inbound.cli.connection import Trouble, find_connection
@@ -32,6 +32,7 @@ app = typer.Typer(
 )
 app.add_typer(tokens, name="token")
 app.add_typer(backups, name="backup")
+read_models.register(app)
 
 
 def connect() -> ApiClient:

@@ -41,6 +41,8 @@ STATUS: Mapping[str, int] = {
     "subject_forgotten": 409,
     "rebuild_running": 409,
     "already_restored": 409,
+    "not_verified": 409,
+    "nothing_kept": 409,
     "command_not_cancelable": 409,
     "precondition_failed": 412,
     "too_large": 413,
@@ -58,6 +60,7 @@ STATUS: Mapping[str, int] = {
     "store_unavailable": 503,
     "hints_unavailable": 503,
     "read_model_behind": 503,
+    "canary_lost": 503,
     "deadline_exceeded": 504,
 }
 BEARER: Mapping[str, str] = {

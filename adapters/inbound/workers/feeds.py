@@ -19,8 +19,6 @@ log = structlog.get_logger("homecast.projector")
 
 LOOK_EVERY = 2.5
 NOTE_EVERY = 5.0
-CANARY = "homecast.canary"
-"""Type of the message that proves that a newly opened subscription delivers."""
 
 
 class Control(Protocol):

@@ -14,7 +14,7 @@ import structlog
 
 from adapters.faststream_aws import Backoff, SQSBroker, SQSQueue
 from adapters.faststream_aws.subscriber import SQSSubscriber
-from adapters.inbound.workers.feeds import CANARY, Progress
+from adapters.inbound.workers.feeds import Progress
 from commands.devices.ports import Lanes, Watchers
 from commands.kernel.ports import Tracer
 from domain.devices.device import DeviceStatus
@@ -24,7 +24,7 @@ from domain.kernel.recorded import Recorded
 from projections.devices.devices import DeviceRow
 from projections.devices.remote_commands import RemoteCommandRow
 from projections.kernel.gate import Gate
-from projections.kernel.slots import Pointer, Slot, Slotted
+from projections.kernel.slots import CANARY, Pointer, Slot, Slotted
 
 log = structlog.get_logger("homecast.projector")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,7 +25,7 @@ from projections.devices.remote_commands import (
     RemoteCommandsTable,
 )
 from projections.devices.twin import Twin, TwinRow, read_twins
-from projections.kernel.gate import Gate, Held, Key, Row
+from projections.kernel.gate import Gate, Held, Key, Row, Standing
 from projections.kernel.items import placed
 from projections.kernel.slots import Slotted
 
@@ -113,6 +113,12 @@ class Table(Protocol[Row]):
     def save(self, key: Key, held: Held[Row], previous: Held[Row] | None) -> bool: ...
 
 
+class VerifiableTable(Table[Row], Protocol[Row]):
+    """``standings``: of those keys that are there; at most a hundred."""
+
+    def standings(self, keys: Sequence[Key]) -> Mapping[Key, Standing]: ...
+
+
 class LiveGate(Generic[Row]):
     """The gate of whichever slot is live."""
 
@@ -135,6 +141,17 @@ class PynamoRows(Generic[Row]):
 
     async def put(self, key: Key, held: Held[Row], previous: Held[Row] | None) -> bool:
         return await self._threads.run(self._table.save, key, held, previous)
+
+
+class VerifiableRows(PynamoRows[Row]):
+    """Rows that can be compared with the store."""
+
+    def __init__(self, threads: Threads, table: VerifiableTable[Row]) -> None:
+        super().__init__(threads, table)
+        self._verifiable = table
+
+    async def standings(self, keys: Sequence[Key]) -> Mapping[Key, Standing]:
+        return await self._threads.run(self._verifiable.standings, keys)
 
 
 class DevicesQuery:

@@ -1,0 +1,1 @@
+"""SNS and SQS, as far as operators of read models need them."""

@@ -1,0 +1,85 @@
+"""Parallel scans of the event store, for those who read all of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from adapters.outbound.dynamodb.batch import item_size
+from adapters.outbound.dynamodb.client import store_errors
+from domain.kernel.errors import ContractError
+from domain.kernel.recorded import Recorded
+from projections.kernel.rebuild import ScanPage
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+Item = Mapping[str, Any]
+PAGE = 1000
+UNIT = 4096
+"""Bytes of a strongly consistent read unit."""
+
+
+class SegmentScan:
+    """``decode`` may raise ``ContractError``: ``unreadable`` then names the event."""
+
+    def __init__(
+        self,
+        client: DynamoDBClient,
+        table: str,
+        category: str,
+        decode: Callable[[Item], Recorded],
+    ) -> None:
+        self._client = client
+        self._table = table
+        self._category = category
+        self._decode = decode
+        self.unreadable: list[str] = []
+
+    async def count(self) -> int:
+        """DynamoDB counts about every six hours."""
+        with store_errors():
+            answer = await self._client.describe_table(TableName=self._table)
+        return int(answer["Table"]["ItemCount"])
+
+    async def page(self, segment: int, of: int, after: str | None) -> ScanPage:
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "Segment": segment,
+            "TotalSegments": of,
+            "Limit": PAGE,
+            "ConsistentRead": True,
+            "ReturnConsumedCapacity": "TOTAL",
+            "FilterExpression": "begins_with(#stream, :category)",
+            "ExpressionAttributeNames": {"#stream": "stream"},
+            "ExpressionAttributeValues": {":category": {"S": f"{self._category}-"}},
+        }
+        if after is not None:
+            request["ExclusiveStartKey"] = orjson.loads(after)
+        with store_errors():
+            answer: Any = await self._client.scan(**request)
+        last = answer.get("LastEvaluatedKey")
+        return ScanPage(
+            recorded=self._decoded(answer["Items"]),
+            after=orjson.dumps(last).decode() if last else None,
+            scanned=answer["ScannedCount"],
+            units=units_of(answer),
+        )
+
+    def _decoded(self, items: Sequence[Item]) -> list[Recorded]:
+        recorded = []
+        for item in items:
+            try:
+                recorded.append(self._decode(item))
+            except ContractError:
+                self.unreadable.append(f"{item['stream']['S']} {item['version']['N']}")
+        return recorded
+
+
+def units_of(answer: Mapping[str, Any]) -> float:
+    """As reported, or by the bytes returned where an engine reports less than those take."""
+    reported = float(answer.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0))
+    return max(reported, math.ceil(sum(map(item_size, answer["Items"])) / UNIT))
