@@ -24,6 +24,7 @@ from adapters.outbound.dynamodb.codec import (
 )
 from adapters.outbound.dynamodb.control import DynamoDbControl
 from adapters.outbound.dynamodb.event_store import DynamoDbEventStore
+from adapters.outbound.dynamodb.leases import DynamoDbLeases
 from adapters.outbound.dynamodb.rows import (
     CommandsQuery,
     DevicesQuery,
@@ -39,6 +40,8 @@ from adapters.outbound.dynamodb.rows import (
 from adapters.outbound.dynamodb.snapshots import DynamoDbSnapshotStore
 from adapters.outbound.dynamodb.twins import DynamoDbTwins
 from adapters.outbound.dynamodb.vault import DynamoDbVault
+from adapters.outbound.messaging.depths import Depths
+from adapters.outbound.messaging.statuses import Statuses
 from adapters.outbound.redis import (
     Link,
     RedisFeed,
@@ -263,6 +266,23 @@ def gates(
     return Slotted(projection.name, each, parts.pointer)
 
 
+@asynccontextmanager
+async def statuses(settings: Settings, parts: Core) -> AsyncIterator[Statuses]:
+    depths = Depths(aws(settings))
+    found = Statuses(
+        settings=settings,
+        control=parts.control,
+        leases=DynamoDbLeases(parts.dynamodb, settings.relay_table),
+        versions={name: one.version for name, one in PROJECTIONS.items()},
+        depth=depths,
+    )
+    try:
+        yield found
+    finally:
+        await found.aclose()
+        await depths.aclose()
+
+
 def twins(settings: Settings) -> None:
     configure_twins(
         settings.twins_table, region=settings.aws_region, host=settings.aws_endpoint_url
@@ -276,6 +296,7 @@ class Api(Core):
     twins: TwinsQuery = field(kw_only=True)
     feed: RedisFeed = field(kw_only=True)
     counters: RedisCounters = field(kw_only=True)
+    statuses: Statuses = field(kw_only=True)
 
     @staticmethod
     def decode(cloud_event: dict[str, Any]) -> Recorded:
@@ -288,6 +309,7 @@ async def api(settings: Settings) -> AsyncIterator[Api]:
         core(settings, "api") as parts,
         threads(settings) as pool,
         RedisFeed(parts.link.client) as feed,
+        statuses(settings, parts) as status,
     ):
         models = slotted(settings, parts.pointer)
         twins(settings)
@@ -298,6 +320,7 @@ async def api(settings: Settings) -> AsyncIterator[Api]:
             twins=TwinsQuery(pool),
             feed=feed,
             counters=RedisCounters(parts.link),
+            statuses=status,
         )
 
 
@@ -330,7 +353,6 @@ async def relay(settings: Settings) -> AsyncIterator[Relay]:
     from adapters.inbound.workers.relay import Relay
     from adapters.inbound.workers.shard_reader import Source
     from adapters.outbound.dynamodb.change_stream import DynamoDbTableStream
-    from adapters.outbound.dynamodb.leases import DynamoDbLeases
 
     async with AsyncExitStack() as stack:
         dynamodb = await stack.enter_async_context(aws(settings).dynamodb())
@@ -373,9 +395,13 @@ async def projector(settings: Settings) -> AsyncIterator[SlotFeeds]:
     from adapters.inbound.workers.feeds import SlotFeeds
     from adapters.inbound.workers.projector import subscribe
 
-    async with core(settings, "projector") as parts, threads(settings) as pool:
+    async with (
+        core(settings, "projector") as parts,
+        threads(settings) as pool,
+        EmbeddedMetrics("projector").flushed() as metrics,
+    ):
         broker = make_broker(settings)
-        inboxes = projection_inboxes(settings, parts, pool, broker)
+        inboxes = projection_inboxes(settings, parts, pool, broker, metrics)
         subscribers = {
             (model, slot): subscribe(
                 broker,
@@ -402,17 +428,18 @@ async def inboxes(settings: Settings) -> AsyncIterator[dict[str, Inbox]]:
         core(settings, "projector") as parts,
         threads(settings) as pool,
         make_broker(settings) as broker,
+        EmbeddedMetrics("projector").flushed() as metrics,
     ):
         for name, projection in PROJECTIONS.items():
             await parts.control.register(name, projection.version)
-        by_slot = projection_inboxes(settings, parts, pool, broker)
+        by_slot = projection_inboxes(settings, parts, pool, broker, metrics)
         yield {
             settings.slot(*key).queue.rsplit("/", 1)[-1]: inbox for key, inbox in by_slot.items()
         }
 
 
 def projection_inboxes(
-    settings: Settings, parts: Core, pool: Threads, broker: SQSBroker
+    settings: Settings, parts: Core, pool: Threads, broker: SQSBroker, metrics: EmbeddedMetrics
 ) -> dict[tuple[str, Slot], Inbox]:
     """What handles the messages of each slot's queue, in a process or in Lambda."""
     from adapters.inbound.workers.feeds import Progress
@@ -435,7 +462,7 @@ def projection_inboxes(
             tracer=parts.tracer,
             broker=broker,
             dead_letters=settings.slot(model, slot).dead_letters,
-            progress=Progress(parts.control, model, slot),
+            progress=Progress(parts.control, model, slot, metrics),
         )
         for model, handler in handlers.items()
         for slot in Slot
@@ -586,11 +613,14 @@ async def read_side(settings: Settings) -> AsyncIterator[ReadSide]:
         core(settings, "operator") as parts,
         threads(settings) as pool,
         make_broker(settings) as broker,
+        statuses(settings, parts) as status,
     ):
-        yield read_side_of(settings, parts, pool, broker)
+        yield read_side_of(settings, parts, pool, broker, status)
 
 
-def read_side_of(settings: Settings, parts: Core, pool: Threads, broker: SQSBroker) -> ReadSide:
+def read_side_of(
+    settings: Settings, parts: Core, pool: Threads, broker: SQSBroker, status: Statuses
+) -> ReadSide:
     from adapters.outbound.read_side import Model, ReadSide
 
     models = slotted(settings, parts.pointer)
@@ -612,6 +642,7 @@ def read_side_of(settings: Settings, parts: Core, pool: Threads, broker: SQSBrok
             for name, each in tables.items()
         },
         stores={"devices": parts.store, "accounts": parts.accounts.store},
+        statuses=status,
         new_id=parts.ids.new,
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,14 +14,13 @@ from adapters.outbound.dynamodb.event_store import DynamoDbEventStore
 from adapters.outbound.dynamodb.rows import VerifiableRows
 from adapters.outbound.dynamodb.segments import SegmentScan
 from adapters.outbound.dynamodb.streams import stream_items
-from adapters.outbound.messaging.depths import depth_of
 from adapters.outbound.messaging.resend import Resend
 from adapters.outbound.messaging.slots import AwsSlots
+from adapters.outbound.messaging.statuses import Statuses
 from adapters.settings import READ_MODELS, Settings
 from projections.kernel.gate import Gate, Projection
 from projections.kernel.rebuild import LEASE, ReadUnits, Rebuild
 from projections.kernel.slots import Phase, Run, Slot, Slotted
-from projections.kernel.status import ModelStatus, lag_bound, progress_of
 from projections.kernel.verify import GRACE, Finding, Heal, Kind, Report, Verify
 
 if TYPE_CHECKING:
@@ -48,6 +46,7 @@ class ReadSide:
     control: DynamoDbControl
     models: Mapping[str, Model]
     stores: Mapping[str, DynamoDbEventStore]
+    statuses: Statuses
     new_id: Callable[[], str]
 
     # --- rebuild ---------------------------------------------------------------------------------
@@ -162,42 +161,6 @@ class ReadSide:
             segments=segments,
             units=ReadUnits(rate),
             grace=grace,
-        )
-
-    # --- status ----------------------------------------------------------------------------------
-
-    async def statuses(self, caught_up: Mapping[str, datetime] | None = None) -> list[ModelStatus]:
-        states = await self.control.states()
-        return list(
-            await asyncio.gather(
-                *(self._status(model, states.get(model), caught_up or {}) for model in self.models)
-            )
-        )
-
-    async def _status(
-        self, model: str, found: Any, caught_up: Mapping[str, datetime]
-    ) -> ModelStatus:
-        state = found or await self.control.state(model)
-        names = self.settings.slot(model, state.live)
-        now = datetime.now(UTC)
-        depth, dead = await asyncio.gather(
-            depth_of(self.broker, names.queue), depth_of(self.broker, names.dead_letters)
-        )
-        code = self.models[model].projection.version
-        lag = lag_bound(
-            state, waiting=depth.all, relayed=True, now=now, caught_up=caught_up.get(model)
-        )
-        return ModelStatus(
-            model=model,
-            version=state.versions.get(state.live, code),
-            code_version=code,
-            live=state.live,
-            phase=state.phase,
-            lag_seconds=None if lag is None else round(lag, 3),
-            waiting=depth.all,
-            dead_letters=dead.all,
-            parked=0,
-            progress=progress_of(state),
         )
 
     # --- parts -----------------------------------------------------------------------------------

@@ -25,8 +25,13 @@ class ModelStatus(BaseModel):
     lag_seconds: float | None
     waiting: int
     dead_letters: int
-    parked: int
+    parked: int | None
     progress: float | None = None
+
+    def structured(self) -> str:
+        """A structured field (RFC 9651): ``devices;version=1;lag=0.4``."""
+        lag = "" if self.lag_seconds is None else f";lag={self.lag_seconds:.3f}"
+        return f"{self.model};version={self.version}{lag}"
 
     @property
     def outdated(self) -> bool:
@@ -34,15 +39,25 @@ class ModelStatus(BaseModel):
 
 
 def lag_bound(
-    state: ModelState, *, waiting: int, relayed: bool, now: datetime, caught_up: datetime | None
+    state: ModelState,
+    *,
+    waiting: int,
+    relayed_up_to: datetime | None,
+    now: datetime,
+    caught_up: datetime | None,
 ) -> float | None:
-    """Nothing waits: no lag. Else everything up to the newest event applied is there, and all that
-    there was when the queue was last seen empty (``caught_up``), so the lag is no more than that.
+    """Seconds that the live slot is behind at most; None when nothing is known of it.
+
+    With an empty queue it has all that was published. Else it has all that there was when the
+    queue was last seen empty (``caught_up``), and about all up to the newest event applied.
+    ``relayed_up_to``: what a relay that is late has published; None, when it is not.
     """
-    if waiting == 0 and relayed:
-        return 0.0
     known = [at for at in (state.applied.get(state.live), caught_up) if at is not None]
-    return max(0.0, (now - max(known)).total_seconds()) if known else None
+    if waiting and not known:
+        return None
+    has = [max(known)] if waiting else []
+    has += [relayed_up_to] if relayed_up_to else []
+    return max(0.0, (now - min(has)).total_seconds()) if has else 0.0
 
 
 def progress_of(state: ModelState) -> float | None:

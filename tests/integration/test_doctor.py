@@ -82,6 +82,24 @@ async def test_a_missing_table_and_a_wrong_one_fail(
     assert found[f"table {vault}"].detail == "differs in time to live"
 
 
+async def test_a_live_slot_that_gets_no_events_fails_and_an_unfinished_rebuild_is_a_warning(
+    place: Place, stack_environment: dict[str, str]
+) -> None:
+    async with place.client("sns") as client:
+        await client.set_subscription_attributes(
+            SubscriptionArn=stack_environment["HOMECAST_DEVICES_SUBSCRIPTION"],
+            AttributeName="FilterPolicy",
+            AttributeValue='{"category": ["idle"]}',
+        )
+    item = {"model": {"S": "remote_commands"}, "phase": {"S": "scanning"}}
+    async with place.client("dynamodb") as client:
+        await client.put_item(TableName=stack_environment["HOMECAST_READ_MODELS_TABLE"], Item=item)
+    found = await examined(stack_environment)
+    assert found["read model devices"].verdict is Verdict.FAIL
+    assert found["read model remote_commands"].verdict is Verdict.WARN
+    assert "a rebuild is scanning" in found["read model remote_commands"].detail
+
+
 async def test_a_topic_that_lost_its_order_fails(
     place: Place, stack_environment: dict[str, str]
 ) -> None:

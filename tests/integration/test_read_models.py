@@ -102,6 +102,9 @@ async def test_a_rebuild_fills_the_idle_slot_and_switches_to_it(
         await here.settled()
         assert len(await here.rows(model, Slot.GREEN)) == len(before) + 1
         assert await here.rows(model, Slot.BLUE) == before, "the retired slot is fed no more"
+        status = {one.model: one for one in await here.side.statuses.all()}[model]
+        assert (status.version, status.live, status.outdated) == (1, Slot.GREEN, False)
+        assert (status.lag_seconds, status.dead_letters) == (0.0, 0)
 
 
 async def test_what_is_damaged_is_found_and_repaired_through_the_queue(settings: Settings) -> None:

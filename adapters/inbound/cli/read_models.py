@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
 
 def show(context: typer.Context, as_json: AsJson = False) -> None:
     """Show version, live slot, lag and dead letters of every read model."""
-    found = with_read_side(lambda side: side.statuses())
+    found = with_read_side(lambda side: side.statuses.all())
     output = output_of(context)
     rows = [one.model_dump(mode="json") for one in found]
     output.show(rows, lambda: output.line("\n".join(map(status_text, found))))

@@ -16,7 +16,7 @@ from adapters.inbound.http.devices import Asked, Body, DeviceId, Reader, Shared
 from adapters.inbound.http.parts import Parts
 from adapters.inbound.http.problems import DOCUMENTED
 from adapters.inbound.http.reading import NUMBER_MAX
-from adapters.inbound.http.views import CommandPage, CommandView, answer, command_json
+from adapters.inbound.http.views import READ_MODEL, CommandPage, CommandView, answer, command_json
 from adapters.inbound.http.waiting import LONGEST, outcome
 from commands.accounts.tokens import COMMANDS_WRITE
 from commands.devices import remote_commands
@@ -134,7 +134,7 @@ async def _submitted(
         return row, recorded
 
 
-@router.get("", response_model=CommandPage)
+@router.get("", response_model=CommandPage, responses={200: READ_MODEL})
 async def list_commands(
     device_id: DeviceId,
     caller: Reader,
@@ -152,7 +152,9 @@ async def list_commands(
     span = Span(limit, before, consistent=asked.marks is not None)
     rows, last = await page(parts, device_id, caller.account_id, span)
     next_cursor = str(last) if last else None
-    return answer({"items": [command_json(row) for row in rows], "next_cursor": next_cursor})
+    items = [command_json(row) for row in rows]
+    content = {"items": items, "next_cursor": next_cursor}
+    return answer(content, 200, **parts.read_model("remote_commands"))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from domain.kernel.recorded import Recorded
 from projections.devices.devices import DeviceRow
 from projections.devices.ports import Feed
 from projections.devices.remote_commands import RemoteCommandRow
+from projections.kernel.status import ModelStatus
 
 
 class ReportedState(Protocol):
@@ -60,6 +61,14 @@ class Counters(Protocol):
         """
 
 
+class Statuses(Protocol):
+    async def all(self) -> Sequence[ModelStatus]:
+        """How the read models are now. Raises ``StoreUnavailable``."""
+
+    def known(self, model: str) -> ModelStatus | None:
+        """How it was some seconds ago, at no cost; None while nothing is known."""
+
+
 class Container(DecidingContainer, Protocol):
     """``decode``: a CloudEvent of the feed as the event it carries; raises ``ContractError``."""
 
@@ -75,5 +84,7 @@ class Container(DecidingContainer, Protocol):
     def twins(self) -> TwinsQuery: ...
     @property
     def counters(self) -> Counters: ...
+    @property
+    def statuses(self) -> Statuses: ...
     @property
     def decode(self) -> Callable[[dict[str, Any]], Recorded]: ...

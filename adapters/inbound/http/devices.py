@@ -16,7 +16,7 @@ from adapters.inbound.http.errors import PreconditionRequired, TooManyDevices
 from adapters.inbound.http.fresh import mended
 from adapters.inbound.http.parts import Parts, parts_of
 from adapters.inbound.http.problems import DOCUMENTED
-from adapters.inbound.http.views import DevicePage, DeviceView, answer
+from adapters.inbound.http.views import READ_MODEL, DevicePage, DeviceView, answer
 from commands.accounts.tokens import DEVICES_READ, DEVICES_WRITE
 from commands.devices import ownership
 from commands.kernel.dispatch import Unit
@@ -109,7 +109,7 @@ async def _require_room(container: Container, account_id: str) -> None:
         raise TooManyDevices(f"an account may have {limit} devices", limit=limit)
 
 
-@router.get("", response_model=DevicePage)
+@router.get("", response_model=DevicePage, responses={200: READ_MODEL})
 async def list_devices(
     caller: Reader,
     parts: Shared,
@@ -122,7 +122,8 @@ async def list_devices(
     known = await parts.fresh.devices(account_id, asked)
     page = await parts.container.devices.list(account_id, limit=limit, cursor=cursor)
     rows, next_cursor = mended(page, known, account_id, limit=limit, after=cursor)
-    return answer({"items": await parts.devices.shown(rows), "next_cursor": next_cursor})
+    items = await parts.devices.shown(rows)
+    return answer({"items": items, "next_cursor": next_cursor}, 200, **parts.read_model("devices"))
 
 
 @router.get("/{device_id}", response_model=DeviceView, dependencies=[Depends(consistency_of)])

@@ -38,6 +38,11 @@ class Parts:
         per_minute = container.settings.rate_limit_per_minute
         self.limits = TokenLimits(container.counters, container.clock, per_minute=per_minute)
 
+    def read_model(self, name: str) -> dict[str, str]:
+        """The header that tells version and lag of what an answer was read from."""
+        status = self.container.statuses.known(name)
+        return {"Read_Model": status.structured()} if status else {}
+
     @asynccontextmanager
     async def running(self, *, warm: bool) -> AsyncIterator[None]:
         """``warm``: every part is asked once before the first request comes."""

@@ -135,6 +135,18 @@ def command_json(row: RemoteCommandRow) -> dict[str, Any]:
     }
 
 
+READ_MODEL: dict[str, Any] = {
+    "headers": {
+        "Read-Model": {
+            "description": "What this was read from: name, version, and at most how many seconds "
+            "behind, as a structured field (RFC 9651): `devices;version=1;lag=0.400`",
+            "schema": {"type": "string"},
+        }
+    }
+}
+"""Of the lists that a read model serves, for the OpenAPI document."""
+
+
 def answer(content: Any, status: int = 200, **headers: str) -> Response:
     """``headers``: with ``_`` for ``-``."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}

@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import structlog
 
 from adapters.faststream_aws import SQSBroker
+from adapters.inbound.workers.ports import Metrics
 from domain.kernel.errors import Unavailable
 from projections.kernel.slots import Pointer, Slot
 
@@ -32,15 +33,20 @@ class Control(Protocol):
 class Progress:
     """Tells the control table how far one slot is, at most every five seconds."""
 
-    def __init__(self, control: Control, model: str, slot: Slot) -> None:
+    def __init__(self, control: Control, model: str, slot: Slot, metrics: Metrics) -> None:
         self._control = control
         self._model = model
         self._slot = slot
+        self._metrics = metrics
         self._noted_at = float("-inf")
         self._newest: datetime | None = None
 
     async def applied(self, at: datetime) -> None:
         """Never raises: the next note says as much."""
+        delay = max(0.0, (datetime.now(UTC) - at).total_seconds())
+        self._metrics.gauge(
+            "ProjectionDelay", round(delay, 3), "Seconds", model=self._model, slot=self._slot
+        )
         self._newest = max(at, self._newest or at)
         if time.monotonic() - self._noted_at < NOTE_EVERY:
             return

@@ -1,4 +1,4 @@
-"""The one place that makes DynamoDB clients, and turns their errors into ours."""
+"""The one place that makes clients of AWS outside the broker, and turns their errors into ours."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from domain.kernel.errors import (
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
     from types_aiobotocore_dynamodbstreams import DynamoDBStreamsClient
+    from types_aiobotocore_sqs import SQSClient
 
 CONNECT_TIMEOUT = 2.0
 READ_TIMEOUT = 10.0
@@ -52,6 +53,9 @@ class AwsConnection:
 
     def dynamodb_streams(self) -> AbstractAsyncContextManager[DynamoDBStreamsClient]:
         return self.session.create_client("dynamodbstreams", **self._options())
+
+    def sqs(self) -> AbstractAsyncContextManager[SQSClient]:
+        return self.session.create_client("sqs", **self._options())
 
     def _options(self) -> dict[str, Any]:
         return {

@@ -36,6 +36,8 @@ from projections.devices.devices import DEVICES, DeviceRow
 from projections.devices.ports import FeedReset
 from projections.devices.remote_commands import REMOTE_COMMANDS, RemoteCommandRow
 from projections.kernel.gate import Gate, Key
+from projections.kernel.slots import Phase, Slot
+from projections.kernel.status import ModelStatus
 from tests.support.gated import MemoryRows
 
 ACCOUNT = "01JDEMQ0000000000000000001"
@@ -212,6 +214,26 @@ class FakeTwins:
         return {one: self.held[one] for one in device_ids if one in self.held}
 
 
+class FakeStatuses:
+    """Both models a second behind."""
+
+    async def all(self) -> list[ModelStatus]:
+        return [one for model in ("devices", "remote_commands") if (one := self.known(model))]
+
+    def known(self, model: str) -> ModelStatus | None:
+        return ModelStatus(
+            model=model,
+            version=1,
+            code_version=2,
+            live=Slot.GREEN,
+            phase=Phase.IDLE,
+            lag_seconds=1.0,
+            waiting=3,
+            dead_letters=0,
+            parked=0,
+        )
+
+
 class World:
     """A container, its app, and the hands of devices and gateway."""
 
@@ -246,6 +268,7 @@ class World:
         self.commands = FakeCommands()
         self.twins = FakeTwins()
         self.counters = FakeCounters()
+        self.statuses = FakeStatuses()
         self.gates: tuple[Gate[DeviceRow], Gate[RemoteCommandRow]] = (
             Gate(DEVICES, self.devices.gated, self.store),
             Gate(REMOTE_COMMANDS, self.commands.gated, self.store),
