@@ -1,7 +1,7 @@
 """The platform with functions where it can have them, on the embedded AWS: deployed by `osls`.
 
-``async with FunctionsPlatform(tmp_path) as platform``: ``FUNCTIONS`` are functions, the rest are
-processes. Needs ``npm ci``.
+``async with FunctionsPlatform(tmp_path) as platform``: ``local.FUNCTIONS`` are functions, the rest
+are processes. Needs ``npm ci``.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from pathlib import Path
 from adapters.inbound.cli import local
 from tests.support.platform import Platform
 
-FUNCTIONS = ("api", "projector")
-PROCESSES = tuple(name for name in local.PLATFORM if name not in FUNCTIONS)
+PROCESSES = tuple(name for name in local.PLATFORM if name not in local.FUNCTIONS)
 _numbers = itertools.count(1)
 
 

@@ -17,6 +17,7 @@ from domain.kernel.errors import HomecastError, Unavailable
 
 ELSEWHERE = {
     "up": "Run the platform on this machine until Ctrl-C.",
+    "deploy-local": "Deploy serverless.yml, functions and all, on this machine until Ctrl-C.",
     "doctor": "Check settings, AWS, Redis and the processes.",
 }
 """Commands in modules of their own name, imported only to be run: they load the whole platform."""
@@ -54,9 +55,10 @@ class Commands(TyperGroup):
 
 def load(name: str) -> TyperCommand:
     """A command of another module, with its own options."""
-    module = importlib.import_module(f"adapters.inbound.cli.{name}")
+    attribute = name.replace("-", "_")
+    module = importlib.import_module(f"adapters.inbound.cli.{attribute}")
     alone = typer.Typer(add_completion=False)
-    alone.command(name)(getattr(module, name))
+    alone.command(name)(getattr(module, attribute))
     command = typer.main.get_command(alone)
     assert isinstance(command, TyperCommand)
     return command

@@ -7,11 +7,11 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -38,6 +38,10 @@ class Options:
     directory: Path
 
 
+Main = Callable[[Options, Steps, Supervisor], Coroutine[Any, Any, None]]
+Welcome = Callable[[str, demo_home.Home, str | None], str]
+
+
 def up(
     demo: Annotated[bool, typer.Option(help="A home of simulated devices, and commands")] = True,
     devices: Annotated[int, typer.Option(min=1, max=500, help="How many devices")] = 12,
@@ -51,7 +55,7 @@ def up(
     )
     try:
         with DirectoryLock(options.directory):
-            asyncio.run(run(options, steps))
+            asyncio.run(run(options, steps, live))
     except AlreadyRunning as error:
         steps.fail(already_running(options.directory, str(error)))
         raise typer.Exit(1) from error
@@ -60,10 +64,10 @@ def up(
         raise typer.Exit(1) from error
 
 
-async def run(options: Options, steps: Steps) -> None:
+async def run(options: Options, steps: Steps, main: Main) -> None:
     """Ctrl-C or SIGTERM cancels whatever is under way, and everything is stopped in order."""
     supervisor = Supervisor(options.directory, steps.warn)
-    task = asyncio.create_task(live(options, steps, supervisor))
+    task = asyncio.create_task(main(options, steps, supervisor))
 
     def stop() -> None:
         on_signals(ignore)
@@ -98,6 +102,20 @@ async def live(options: Options, steps: Steps, supervisor: Supervisor) -> None:
     if not options.demo:
         steps.plain(f"\nReady after {time.monotonic() - since:.1f} s: {api_url}/docs (API)")
         await asyncio.Event().wait()
+    await show_demo(options, steps, supervisor, environment, since=since, welcome=welcome)
+
+
+async def show_demo(
+    options: Options,
+    steps: Steps,
+    supervisor: Supervisor,
+    environment: Mapping[str, str],
+    *,
+    since: float,
+    welcome: Welcome,
+) -> None:
+    """Until it is cancelled. ``since``: when the start began."""
+    api_url = environment["HOMECAST_API_URL"]
     home = await start_demo(options, steps, supervisor, environment)
     async with demo_home.client(api_url, home.token) as api:
         with steps.step(f"{options.devices} devices come online"):
