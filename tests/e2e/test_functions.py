@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import json
+import time
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 
-from tests.e2e.test_main_job import has_status, online_device
+from adapters import bootstrap
+from adapters.bootstrap import Api
+from adapters.inbound.cli import local
+from adapters.outbound.dynamodb.codec import to_cloud_event
+from domain.kernel.recorded import Recorded
+from projections.devices.remote_commands import REMOTE_COMMANDS
+from projections.kernel.gate import Key, Projection, Row
+from tests.e2e.test_main_job import client, has_status, online_device
 from tests.support.functions import FunctionsPlatform
 from tests.support.household import Household, Json
 from tests.support.platform import LoopThread
 from tests.support.waiting import eventually
+from tests.support.wayward import WaywardDevice
 
 pytestmark = pytest.mark.slow
 
@@ -70,3 +83,121 @@ async def test_a_command_for_a_device_that_stays_away_expires_with_functions_too
     _, device = await household.new_device("Away")
     accepted = (await household.submit(device.device_id, "OnOff.On", ttl=1)).json()
     await has_status(household, accepted, "EXPIRED")
+
+
+# --- failures -------------------------------------------------------------------------------------
+
+
+async def test_a_message_that_cannot_be_read_is_put_aside_and_holds_nobody_up(
+    platform: FunctionsPlatform, household: Household
+) -> None:
+    async with online_device(household, "Beside poison") as (_, device), sqs(platform) as client:
+        await client.send_message(
+            QueueUrl=platform.settings.remote_commands_queue,
+            MessageBody="{not an event",
+            MessageGroupId=f"lane-{device.device_id}",
+            MessageDeduplicationId=device.device_id,
+        )
+        answer = await household.submit(device.device_id, "OnOff.On", wait=20)
+        assert answer.json()["status"] == "SUCCEEDED"
+        await projected(household, device.device_id, [answer.json()["number"]])
+        dead = platform.settings.remote_commands_dead_letters
+
+        async def buried() -> Json | None:
+            taken = await client.receive_message(QueueUrl=dead, MaxNumberOfMessages=10)
+            return next(iter(taken.get("Messages", [])), None)
+
+        letter = await eventually(buried, within=10, what="the dead letter")
+        assert letter["Body"] == "{not an event"
+
+
+async def test_events_that_are_delivered_again_change_nothing(
+    platform: FunctionsPlatform, household: Household
+) -> None:
+    async with online_device(household, "Heard twice") as (_, device), sqs(platform) as client:
+        number = (await household.submit(device.device_id, "OnOff.On", wait=20)).json()["number"]
+        await projected(household, device.device_id, [number])
+        async with parts_of(platform) as parts:
+            before = await parts.commands.get(device.device_id, number)
+            events = await parts.store.read(f"lane-{device.device_id}")
+            for again in range(2):
+                for one in reversed(events):
+                    await client.send_message(
+                        QueueUrl=platform.settings.remote_commands_queue,
+                        MessageBody=json.dumps(to_cloud_event(one)),
+                        MessageGroupId=one.event.originator_id,
+                        MessageDeduplicationId=f"{again}-{one.event.originator_version}",
+                    )
+            later = (await household.submit(device.device_id, "OnOff.Off", wait=20)).json()
+            await projected(household, device.device_id, [later["number"]])
+            assert await parts.commands.get(device.device_id, number) == before
+
+
+async def test_a_process_and_a_function_on_one_queue_give_the_rows_that_the_store_says(
+    platform: FunctionsPlatform, household: Household
+) -> None:
+    since = time.time()
+    await platform.supervisor.start(local.process("projector", platform.environment))
+    try:
+        async with contextlib.AsyncExitStack() as stack:
+            devices = [
+                (await stack.enter_async_context(online_device(household, f"Shared {number}")))[1]
+                for number in range(3)
+            ]
+            sent = await asyncio.gather(*(use(household, device) for device in devices))
+            async with parts_of(platform) as parts:
+                for device, numbers in zip(devices, sent, strict=True):
+                    await projected(household, device.device_id, numbers)
+                    events = await parts.store.read(f"lane-{device.device_id}")
+                    rows = folded(REMOTE_COMMANDS, events)
+                    assert {number for _, number in rows} == set(numbers)
+                    for key, row in rows.items():
+                        assert await parts.commands.get(*key) == row
+    finally:
+        await platform.supervisor.stop("projector")
+    assert '"event": "projected"' in platform.log("projector")
+    lines = await platform.lines("projector", since=since)
+    assert [line for line in lines if '"event": "projected"' in line]
+
+
+async def use(household: Household, device: WaywardDevice, times: int = 8) -> list[int]:
+    command = (device.device_id, "OnOff.Toggle")
+    return [(await household.submit(*command, wait=20)).json()["number"] for _ in range(times)]
+
+
+async def projected(household: Household, device_id: str, numbers: list[int]) -> None:
+    """Until the list, which is the read model alone, shows all of these as done."""
+
+    async def shown() -> bool:
+        path = f"/v1/devices/{device_id}/commands"
+        items = (await household.api.get(path, params={"limit": 50})).json()["items"]
+        done = {one["number"] for one in items if one["status"] == "SUCCEEDED"}
+        return set(numbers) <= done
+
+    await eventually(shown, within=40, every=0.2, what="the projected rows")
+
+
+def folded(projection: Projection[Row], events: list[Recorded]) -> dict[Key, Row]:
+    """What the rows have to be: every event in order."""
+    rows: dict[Key, Row] = {}
+    for one in events:
+        key = projection.key_of(one.event)
+        if key is not None:
+            row = projection.fold(rows.get(key), one.event)
+            rows[key] = row.model_copy(
+                update={
+                    "applied": projection.number_of(one.event),
+                    "stream_version": one.event.originator_version,
+                }
+            )
+    return rows
+
+
+def sqs(platform: FunctionsPlatform) -> Any:
+    return client(platform, "sqs")
+
+
+@contextlib.asynccontextmanager
+async def parts_of(platform: FunctionsPlatform) -> AsyncIterator[Api]:
+    async with bootstrap.api(platform.settings) as parts:
+        yield parts

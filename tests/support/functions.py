@@ -21,11 +21,20 @@ _numbers = itertools.count(1)
 class FunctionsPlatform(Platform):
     def __init__(self, directory: Path, *, processes: Sequence[str] = PROCESSES) -> None:
         super().__init__(directory, processes=processes)
+        self.stage = f"test{os.getpid()}x{next(_numbers)}"
 
     async def start(self) -> None:
         await self.engines.start(self.supervisor)
-        stage = f"test{os.getpid()}x{next(_numbers)}"
-        self.environment = local.addresses(self.ports) | await self.engines.functions(stage)
+        self.environment = local.addresses(self.ports) | await self.engines.functions(self.stage)
         await self.supervisor.start_together(
             local.process(name, self.environment) for name in self.processes
         )
+
+    async def lines(self, function: str, *, since: float) -> list[str]:
+        """What the function has logged since then (seconds since the epoch)."""
+        async with self.engines.place.client("logs") as client:
+            found = await client.filter_log_events(
+                logGroupName=f"/aws/lambda/homecast-{self.stage}-{function}",
+                startTime=int(since * 1000),
+            )
+        return [one["message"] for one in found["events"]]
