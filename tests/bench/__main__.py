@@ -1,6 +1,6 @@
 """``python -m tests.bench``: measure the platform on the embedded engines, on the loopback only.
 
-``--only core|cost|latency|cpu|gateway`` (may be repeated), ``--quick``, ``--json``; ``--write``
+``--only PART`` (may be repeated; ``--help`` lists the parts), ``--quick``, ``--json``; ``--write``
 puts the tables into ``docs/benchmarks.md``.
 """
 
@@ -19,11 +19,11 @@ import orjson
 import uvloop
 
 from adapters.outbound.embedded.ministack import CREDENTIALS
-from tests.bench import connections, core, cost, cpu, latency, report
+from tests.bench import connections, core, cost, cpu, latency, rebuild, report
 from tests.bench.sizes import FULL, QUICK, Sizes
 from tests.bench.stage import stage
 
-PARTS = ("core", "cost", "latency", "cpu", "gateway")
+PARTS = ("core", "rebuild", "cost", "latency", "cpu", "gateway")
 
 
 Done = Callable[[str, Any], None]
@@ -34,6 +34,9 @@ async def measure(directory: Path, wanted: Sequence[str], sizes: Sizes, done: Do
     if "core" in wanted:
         say("event store …")
         done("core", await core.measure(directory / "core", sizes))
+    if "rebuild" in wanted:
+        say("rebuild …")
+        done("rebuild", await rebuild.measure(directory / "rebuild", sizes))
     if "latency" in wanted or "cpu" in wanted:
         say("latency and processor time …")
         async with stage(directory / "direct") as one:

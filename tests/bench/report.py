@@ -10,7 +10,7 @@ from tests.bench.connections import Connections
 from tests.bench.cpu import Cpu, Load
 from tests.bench.latency import Latency, Spread
 from tests.bench.markdown import aim, table
-from tests.bench.report_core import core_tables
+from tests.bench.report_core import core_tables, rebuild_tables
 from tests.bench.report_cost import cost_tables
 
 DOCUMENT = Path("docs/benchmarks.md")
@@ -144,6 +144,7 @@ def gateway_tables(found: Connections) -> str:
 
 TABLES: Mapping[str, Callable[[Any], str]] = {
     "core": core_tables,
+    "rebuild": rebuild_tables,
     "cost": cost_tables,
     "latency": latency_tables,
     "cpu": cpu_tables,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from tests.bench.core import Core, Pair
 from tests.bench.markdown import aim, table
+from tests.bench.rebuild import Rebuilt
 
 AIM = 1.3
+REBUILD_AIM = 1.5
 
 
 def core_tables(found: Core) -> str:
@@ -41,3 +43,21 @@ def coded_row(pair: Pair) -> list[str]:
     """A hundred events each: milliseconds of a hundred are tens of microseconds of one."""
     times = (pair.ours, pair.plain, pair.peer or 0.0)
     return [pair.what.split()[0], *(f"{10 * one:.1f}" for one in times)]
+
+
+def rebuild_tables(found: Rebuilt) -> str:
+    per_event = 1e6 / found.events
+    compared = table(
+        [f"{found.events:,} events, {found.rows:,} rows", "rebuild", "bare loop", "ratio"],
+        [
+            ["processor time, µs an event", f"{found.ours * per_event:.0f}",
+             f"{found.bare * per_event:.0f}", f"**{found.ratio:.2f}**"],
+            ["processor time, s", f"{found.ours:.1f}", f"{found.bare:.1f}", ""],
+            ["by the clock, s", f"{found.ours_took:.0f}", f"{found.bare_took:.0f}", ""],
+        ],
+    )  # fmt: skip
+    aims = table(
+        ["aim", "at most", "measured", ""],
+        [aim("processor time of a rebuild / of the bare loop", found.ratio, REBUILD_AIM)],
+    )
+    return "\n\n".join((compared, aims))

@@ -29,6 +29,7 @@ class Sizes:
     pings_seconds: float = 21
     core_rounds: int = 12
     core_each: int = 50
+    rebuild_events: int = 100_000
 
 
 FULL = Sizes()
@@ -50,4 +51,5 @@ QUICK = Sizes(
     pings_seconds=1,
     core_rounds=3,
     core_each=20,
+    rebuild_events=5_000,
 )
