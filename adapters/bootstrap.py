@@ -31,6 +31,7 @@ from adapters.outbound.dynamodb.rows import (
     LiveGate,
     PynamoRows,
     ReadModels,
+    Recount,
     Threads,
     TwinsQuery,
     VerifiableRows,
@@ -628,6 +629,7 @@ def read_side_of(
         "devices": models.devices,
         "remote_commands": models.remote_commands,
     }
+    recounts = {"devices": {slot: Recount(pool, models.devices.of(slot)) for slot in Slot}}
     return ReadSide(
         settings=settings,
         dynamodb=parts.dynamodb,
@@ -638,11 +640,13 @@ def read_side_of(
                 PROJECTIONS[name],
                 {slot: VerifiableRows(pool, each.of(slot)) for slot in Slot},
                 gates(PROJECTIONS[name], each, pool, parts),
+                recounts.get(name),
             )
             for name, each in tables.items()
         },
         stores={"devices": parts.store, "accounts": parts.accounts.store},
         statuses=status,
+        devices=DevicesQuery(pool, models.devices),
         new_id=parts.ids.new,
     )
 

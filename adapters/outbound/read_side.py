@@ -11,7 +11,7 @@ from adapters.faststream_aws import SQSBroker
 from adapters.outbound.dynamodb.codec import from_item, item_to_cloud_event
 from adapters.outbound.dynamodb.control import DynamoDbControl
 from adapters.outbound.dynamodb.event_store import DynamoDbEventStore
-from adapters.outbound.dynamodb.rows import VerifiableRows
+from adapters.outbound.dynamodb.rows import DevicesQuery, Recount, VerifiableRows
 from adapters.outbound.dynamodb.segments import SegmentScan
 from adapters.outbound.dynamodb.streams import stream_items
 from adapters.outbound.messaging.resend import Resend
@@ -36,6 +36,7 @@ class Model:
     projection: Projection[Any]
     rows: Mapping[Slot, VerifiableRows[Any]]
     gates: Slotted[Gate[Any]]
+    recounts: Mapping[Slot, Recount] | None = None
 
 
 @dataclass
@@ -47,6 +48,7 @@ class ReadSide:
     models: Mapping[str, Model]
     stores: Mapping[str, DynamoDbEventStore]
     statuses: Statuses
+    devices: DevicesQuery
     new_id: Callable[[], str]
 
     # --- rebuild ---------------------------------------------------------------------------------
@@ -97,7 +99,9 @@ class ReadSide:
         report = await self._verify(model, slot, rate, segments).run(heal)
         if not report.clean:
             report = await self._verify(model, slot, rate, segments).run()
-        return [str(one) for one in report.findings]
+        if await self._miscounted(model, slot, rate, mend=True):
+            report.miscounted = await self._miscounted(model, slot, rate)
+        return report.in_words()
 
     # --- verify and repair -----------------------------------------------------------------------
 
@@ -111,7 +115,9 @@ class ReadSide:
     ) -> Report:
         """Of the live slot."""
         live = (await self.control.state(model)).live
-        return await self._verify(model, live, rate, segments, grace).run()
+        report = await self._verify(model, live, rate, segments, grace).run()
+        report.miscounted = await self._miscounted(model, live, rate)
+        return report
 
     async def repair(
         self,
@@ -141,7 +147,19 @@ class ReadSide:
 
         report = await self._verify(model, live, rate, segments, grace).run(mend)
         await resend.flush()
-        return report, resend.sent + report.counts[Kind.AHEAD]
+        report.miscounted = await self._miscounted(model, live, rate, mend=True)
+        return report, resend.sent + report.counts[Kind.AHEAD] + len(report.miscounted)
+
+    async def _miscounted(
+        self, model: str, slot: Slot, rate: float | None, *, mend: bool = False
+    ) -> dict[str, int]:
+        recounts = self.models[model].recounts
+        if recounts is None:
+            return {}
+        lacking = await recounts[slot].lacking(rate)
+        if mend and lacking:
+            await recounts[slot].add(lacking)
+        return lacking
 
     def _verify(
         self,

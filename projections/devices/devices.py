@@ -5,6 +5,7 @@ A released device keeps its row (the gate needs its version) and leaves the acco
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import assert_never, cast
@@ -22,6 +23,12 @@ from domain.devices.device import (
     DeviceStatus,
 )
 from domain.kernel.event import Event, id_of
+from projections.devices.counters import (
+    CounterItem,
+    DeviceCounters,
+    changes,
+    counted,
+)
 from projections.kernel.gate import GatedRow, Held, Key, Projection, Standing
 from projections.kernel.items import GatedItem, Placed
 
@@ -107,8 +114,9 @@ class DeviceItem(GatedItem):
 class DevicesTable:
     """One version of the read model in its table. All calls block: run them in worker threads."""
 
-    def __init__(self, items: type[DeviceItem]) -> None:
+    def __init__(self, items: type[DeviceItem], counters: type[CounterItem]) -> None:
         self.items = items
+        self.counters = DeviceCounters(counters)
 
     def held(self, key: Key) -> Held[DeviceRow] | None:
         """Strongly consistent."""
@@ -131,7 +139,8 @@ class DevicesTable:
             account_id=row.account_id if row else None,
             body=row.model_dump_json() if row else None,
         )
-        return item.save_over(held, previous)
+        changed = changes(previous.row if previous else None, row)
+        return item.save_over(held, previous, self.counters.adding(changed))
 
     def standings(self, keys: Sequence[Key]) -> dict[Key, Standing]:
         """Of those that are there; strongly consistent."""
@@ -140,8 +149,13 @@ class DevicesTable:
         found = self.items.batch_get(ids, consistent_read=True, attributes_to_get=names)
         return {(one.device_id,): one.standing() for one in found}
 
-    def count_of_account(self, account_id: str) -> int:
-        return self.items.by_account.count(account_id)
+    def miscounted(self, rate: float | None = None) -> dict[str, int]:
+        """What each counter lacks of a recount of the rows."""
+
+        def count(body: str) -> Counter[str]:
+            return counted(DeviceRow.model_validate_json(body))
+
+        return self.counters.lacking(count, rate)
 
     def list_of_account(
         self, account_id: str, *, limit: int, after: str | None = None

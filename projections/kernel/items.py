@@ -6,11 +6,13 @@ of a read model can be kept side by side in one process.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 
 from pynamodb.attributes import MapAttribute, NumberAttribute, UnicodeAttribute
-from pynamodb.exceptions import PutError, PynamoDBException
+from pynamodb.exceptions import PutError, PynamoDBException, TransactWriteError
 from pynamodb.models import Model
+from pynamodb.transactions import TransactWrite
 
 from domain.kernel.errors import TooLarge
 from projections.kernel.failures import Mark
@@ -37,15 +39,28 @@ def placed(model: type[M], table: str, *, region: str, host: str | None = None) 
     return cast("type[M]", bound)
 
 
-def refused(error: PutError) -> bool:
-    """Whether a write failed on its own condition, and on nothing else."""
+Adding = tuple[Model, Any]
+"""An item, and pynamodb's action that adds to one of its attributes."""
+MOVED_ON = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
+
+
+def refused(error: PynamoDBException) -> bool:
+    """Whether a write failed because somebody was faster, and on nothing else."""
+    if isinstance(error, TransactWriteError):
+        codes = {one.code for one in error.cancellation_reasons if one}
+        return bool(codes) and codes <= MOVED_ON
     return error.cause_response_code == "ConditionalCheckFailedException"
 
 
 def too_large(error: PynamoDBException) -> bool:
     """Whether DynamoDB refused an item of over 400 KB."""
-    size = "size" in (error.cause_response_message or "").lower()
-    return error.cause_response_code == "ValidationException" and size
+    told = [(error.cause_response_code, error.cause_response_message)]
+    if isinstance(error, TransactWriteError):
+        told += [(one.code, one.message) for one in error.cancellation_reasons if one]
+    return any(
+        code in ("ValidationException", "ValidationError") and "size" in (message or "").lower()
+        for code, message in told
+    )
 
 
 class GatedItem(Model):
@@ -72,23 +87,35 @@ class GatedItem(Model):
         """Needs ``applied``, ``generation`` and ``parked`` only."""
         return Standing(Place(int(self.generation), int(self.applied)), self.parked is not None)
 
-    def save_over(self, held: Held[Row], previous: Held[Row] | None) -> bool:
+    def save_over(
+        self, held: Held[Row], previous: Held[Row] | None, adding: Sequence[Adding] = ()
+    ) -> bool:
         """Write if the stored item is still ``previous``; blocks, so call it in a worker thread.
 
-        Raises ``TooLarge``.
+        ``adding``: what is added to other items in the same transaction. Raises ``TooLarge``.
         """
         self.applied, self.generation = held.applied, held.generation
         self.stream_version = None if held.row else held.stream_version
         self.parked = MapAttribute(**held.mark.model_dump(mode="json")) if held.mark else None
         try:
-            self.save(condition=self._unchanged(previous))
-        except PutError as error:
+            if adding:
+                self._save_with(adding, self._unchanged(previous))
+            else:
+                self.save(condition=self._unchanged(previous))
+        except (PutError, TransactWriteError) as error:
             if refused(error):
                 return False
             if too_large(error):
                 raise TooLarge("DynamoDB finds the row too large") from error
             raise
         return True
+
+    def _save_with(self, adding: Sequence[Adding], condition: Any) -> None:
+        connection = self._get_connection().connection
+        with TransactWrite(connection=connection) as transaction:
+            transaction.save(self, condition=condition)
+            for item, action in adding:
+                transaction.update(item, actions=[action])
 
     @classmethod
     def _unchanged(cls, previous: Held[Row] | None) -> Any:

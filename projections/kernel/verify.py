@@ -69,17 +69,23 @@ class Finding:
 
 @dataclass
 class Report:
-    """``findings`` names the first of them; ``counts`` has all."""
+    """``findings`` names the first of them; ``counts`` has all. ``miscounted``: what live counters
+    lack of a recount."""
 
     streams: int = 0
     events: int = 0
     rows: int = 0
     counts: Counter[Kind] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
+    miscounted: dict[str, int] = field(default_factory=dict)
 
     @property
     def clean(self) -> bool:
-        return not self.counts
+        return not self.counts and not self.miscounted
+
+    def in_words(self) -> list[str]:
+        counters = [f"counter {key} lacks {lack}" for key, lack in self.miscounted.items()]
+        return [*map(str, self.findings), *counters[:NAMED]]
 
     def add(self, finding: Finding) -> None:
         self.counts[finding.kind] += 1

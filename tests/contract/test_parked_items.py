@@ -13,6 +13,7 @@ import pytest
 from adapters.outbound.dynamodb.rows import PynamoRows, Threads, opened
 from domain.devices.lane import LANE
 from domain.kernel.errors import TooLarge
+from projections.devices.counters import CounterItem
 from projections.devices.devices import DeviceItem, DeviceRow, DevicesTable
 from projections.devices.remote_commands import (
     REMOTE_COMMANDS,
@@ -135,7 +136,10 @@ async def test_a_device_without_a_row_is_in_nobodys_list(
     name = f"devices-{uuid4().hex[:12]}"
     async with connect(ministack_url).dynamodb() as client:
         await create_table(client, name, ("device_id", "S"))
-    table = DevicesTable(opened(DeviceItem, name, region=REGION, host=ministack_url))
+    table = DevicesTable(
+        opened(DeviceItem, name, region=REGION, host=ministack_url),
+        opened(CounterItem, name, region=REGION, host=ministack_url),
+    )
     rows: PynamoRows[DeviceRow] = PynamoRows(threads, table)
     assert await rows.put(("a",), Held(mark=MARK), None)
     assert table.load(("a",)) is None

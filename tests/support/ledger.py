@@ -19,6 +19,7 @@ from adapters.outbound.dynamodb.streams import scan_items
 from adapters.settings import Settings
 from domain.devices.remote_command import CommandStatus
 from domain.kernel.recorded import Recorded
+from projections.devices.counters import PREFIX
 from tests.support.ledger_checks import (
     Answer,
     CommandId,
@@ -116,7 +117,11 @@ async def read_books(settings: Settings, endpoint_url: str) -> Books:
         events = await _items(client, settings.devices_events_table)
         return Books(
             events=[from_item(item) for item in events],
-            device_items=await _items(client, settings.devices_table),
+            device_items=[
+                item
+                for item in await _items(client, settings.devices_table)
+                if not item["device_id"]["S"].startswith(PREFIX)
+            ],
             command_items=await _items(client, settings.remote_commands_table),
         )
 

@@ -18,6 +18,7 @@ from domain.devices.remote_command import (
 )
 from domain.kernel.event import Event
 from domain.kernel.recorded import Context, Recorded
+from projections.devices.counters import CounterItem
 from projections.devices.devices import DEVICES, DeviceItem, DevicesTable
 from projections.devices.remote_commands import (
     REMOTE_COMMANDS,
@@ -49,6 +50,7 @@ class WrittenRows:
         with pytest.MonkeyPatch.context() as patch:
             for model in (DeviceItem, RemoteCommandItem):
                 patch.setattr(model, "save", lambda item, **_: self._keep(key, held, item))
+                patch.setattr(model, "_save_with", lambda item, *_: self._keep(key, held, item))
             return self._save(key, held, previous)
 
     def _keep(self, key: Key, held: Any, item: Any) -> None:
@@ -76,7 +78,7 @@ async def books() -> Books:
     )
     events = [Recorded(one, CONTEXT, "t") for one in (*device.history, *lane.history)]
     commands = WrittenRows(RemoteCommandsTable(RemoteCommandItem).save)
-    rows = WrittenRows(DevicesTable(DeviceItem).save)
+    rows = WrittenRows(DevicesTable(DeviceItem, CounterItem).save)
     await Gate(REMOTE_COMMANDS, commands, NoSource()).apply(events[1:])
     await Gate(DEVICES, rows, NoSource()).apply(events[:1])
     return Books(

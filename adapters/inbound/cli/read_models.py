@@ -34,10 +34,16 @@ def register(app: typer.Typer) -> None:
 
 def show(context: typer.Context, as_json: AsJson = False) -> None:
     """Show version, live slot, lag and dead letters of every read model."""
-    found = with_read_side(lambda side: side.statuses.all())
+    found, counters = with_read_side(statuses_and_counters)
     output = output_of(context)
     rows = [one.model_dump(mode="json") for one in found]
-    output.show(rows, lambda: output.line("\n".join(map(status_text, found))))
+    kinds = ", ".join(f"{count} {kind}" for kind, count in counters.items()) or "none"
+    lines = [*map(status_text, found), f"devices claimed: {sum(counters.values())} ({kinds})"]
+    output.show({"items": rows, "claimed": counters}, lambda: output.line("\n".join(lines)))
+
+
+async def statuses_and_counters(side: Any) -> tuple[list[Any], dict[str, int]]:
+    return await side.statuses.all(), await side.devices.count_by_kind()
 
 
 def status_text(one: Any) -> str:
@@ -158,12 +164,14 @@ def report_json(model: str, report: Any) -> Json:
         "events": report.events,
         "rows": report.rows,
         "findings": {kind.value: count for kind, count in sorted(report.counts.items())},
-        "first": [str(one) for one in report.findings],
+        "miscounted": report.miscounted,
+        "first": report.in_words(),
     }
 
 
 def report_text(row: Json) -> str:
-    found = ", ".join(f"{count} {kind}" for kind, count in row["findings"].items())
+    counts = row["findings"] | ({"miscounted": len(row["miscounted"])} if row["miscounted"] else {})
+    found = ", ".join(f"{count} {kind}" for kind, count in counts.items())
     read = f"{row['rows']} rows of {row['streams']} streams"
     lines = [f"{row['model']}: {read}, {found or 'all as in the store'}"]
     lines += [f"  {one}" for one in row["first"]]

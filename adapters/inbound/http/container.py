@@ -35,6 +35,9 @@ class DevicesQuery(Protocol):
     async def count(self, account_id: str) -> int:
         """May lag behind by moments."""
 
+    async def count_by_kind(self) -> dict[str, int]:
+        """All devices that somebody owns."""
+
 
 class CommandsQuery(Protocol):
     async def get(self, device_id: str, number: int) -> RemoteCommandRow | None: ...

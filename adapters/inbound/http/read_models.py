@@ -44,3 +44,16 @@ class ReadModelList(View):
 async def list_read_models(_: Operator, parts: Shared) -> Response:
     found = await parts.container.statuses.all()
     return answer({"items": [one.model_dump(mode="json") for one in found]})
+
+
+class CountersView(View):
+    """Devices that somebody owns; kinds without any are left out."""
+
+    claimed: int
+    by_kind: dict[str, int]
+
+
+@router.get("/counters", response_model=CountersView)
+async def read_counters(_: Operator, parts: Shared) -> Response:
+    by_kind = await parts.container.devices.count_by_kind()
+    return answer({"claimed": sum(by_kind.values()), "by_kind": by_kind})

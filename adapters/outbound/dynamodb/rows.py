@@ -17,6 +17,7 @@ from pynamodb.models import Model
 from adapters.outbound.dynamodb.client import USER_AGENT
 from domain.kernel.errors import StoreUnavailable
 from domain.kernel.recorded import Recorded
+from projections.devices.counters import CounterItem
 from projections.devices.devices import DeviceItem, DeviceRow, DevicesTable
 from projections.devices.remote_commands import (
     SHARDS,
@@ -50,7 +51,10 @@ class ReadModels:
         cls, *, devices_table: str, commands_table: str, region: str, host: str | None
     ) -> ReadModels:
         return cls(
-            DevicesTable(opened(DeviceItem, devices_table, region=region, host=host)),
+            DevicesTable(
+                opened(DeviceItem, devices_table, region=region, host=host),
+                opened(CounterItem, devices_table, region=region, host=host),
+            ),
             RemoteCommandsTable(
                 opened(RemoteCommandItem, commands_table, region=region, host=host)
             ),
@@ -154,6 +158,25 @@ class VerifiableRows(PynamoRows[Row]):
         return await self._threads.run(self._verifiable.standings, keys)
 
 
+class Recount:
+    """Compares the live counters of one slot of the devices model with its rows."""
+
+    def __init__(self, threads: Threads, table: DevicesTable) -> None:
+        self._threads = threads
+        self._table = table
+
+    async def lacking(self, rate: float | None = None) -> dict[str, int]:
+        """What counters lack, twice the same: under live writes a single look may be off."""
+        first = await self._threads.run(self._table.miscounted, rate)
+        if not first:
+            return {}
+        again = await self._threads.run(self._table.miscounted, rate)
+        return {key: lack for key, lack in first.items() if again.get(key) == lack}
+
+    async def add(self, lacking: Mapping[str, int]) -> None:
+        await self._threads.run(self._table.counters.add, lacking)
+
+
 class DevicesQuery:
     """Of the live slot."""
 
@@ -173,7 +196,12 @@ class DevicesQuery:
 
     async def count(self, account_id: str) -> int:
         table = await self._tables.live()
-        return await self._threads.run(table.count_of_account, account_id)
+        return await self._threads.run(table.counters.account, account_id)
+
+    async def count_by_kind(self) -> dict[str, int]:
+        """Devices that somebody owns; kinds without any are left out."""
+        table = await self._tables.live()
+        return await self._threads.run(table.counters.kinds)
 
 
 class CommandsQuery:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import builtins
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -175,6 +176,9 @@ class FakeDevices(FakeRows):
 
     async def count(self, account_id: str) -> int:
         return sum(row.account_id == account_id for row in self.rows.values())
+
+    async def count_by_kind(self) -> dict[str, int]:
+        return dict(Counter(row.kind.value for row in self.rows.values() if row.account_id))
 
 
 class FakeCommands(FakeRows):
