@@ -65,7 +65,8 @@ from domain.kernel.recorded import Recorded
 from projections.devices import devices, remote_commands
 from projections.devices.devices import DevicesTable
 from projections.devices.remote_commands import RemoteCommandsTable
-from projections.kernel.gate import Gate, Projection, Row
+from projections.kernel.gate import Gate, Parking, Projection, Row
+from projections.kernel.parking import ParkingLot
 from projections.kernel.slots import Pointer, Slot, Slotted
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
     from adapters.inbound.workers.relay import Relay
     from adapters.inbound.workers.sweeper import Sweeper
     from adapters.inbound.workers.timeouts import TimeoutScan
+    from adapters.outbound.dynamodb.parked import PynamoRegistry
     from adapters.outbound.read_side import ReadSide
     from commands.kernel.policy import Policy
 
@@ -261,8 +263,10 @@ def gates(
     parts: Core,
 ) -> Slotted[Gate[Row]]:
     """One before each slot of a model of the devices context."""
+    lot = parking_lot(projection.name, pool, parts)
     each = {
-        slot: Gate(projection, PynamoRows[Row](pool, tables.of(slot)), parts.store) for slot in Slot
+        slot: Gate(projection, PynamoRows[Row](pool, tables.of(slot)), parts.store, lot)
+        for slot in Slot
     }
     return Slotted(projection.name, each, parts.pointer)
 
@@ -282,6 +286,26 @@ async def statuses(settings: Settings, parts: Core) -> AsyncIterator[Statuses]:
     finally:
         await found.aclose()
         await depths.aclose()
+
+
+def parking_lot(model: str, pool: Threads, parts: Core) -> Parking:
+    from adapters.inbound.workers.parking import ToldParking
+
+    registry = parked_rows(pool, parts.settings)
+    lot = ParkingLot(model, registry=registry, published=parts.store, clock=parts.clock)
+    return ToldParking(model, lot)
+
+
+def parked_rows(pool: Threads, settings: Settings) -> PynamoRegistry:
+    from adapters.outbound.dynamodb.parked import ParkedItem, PynamoRegistry
+
+    items = opened(
+        ParkedItem,
+        settings.parked_table,
+        region=settings.aws_region,
+        host=settings.aws_endpoint_url,
+    )
+    return PynamoRegistry(pool, items)
 
 
 def twins(settings: Settings) -> None:

@@ -86,6 +86,8 @@ class Settings(BaseSettings):
     remote_commands_green_dead_letters: str = Field("", description="URL of its dead letters")
     remote_commands_green_subscription: str = Field("", description="ARN: topic to its queue")
 
+    parked_table: str = Field("", description="What stopped the rows that are parked")
+
     policy_states_table: str = Field("", description="Gated states of the policies")
     timeouts_table: str = Field("", description="Durable time-outs of the policies")
     alarms_queue: str = Field("", description="URL of the queue of the policy `alarms`")

@@ -28,6 +28,8 @@ from projections.kernel.failures import Failure, Mark
 from projections.kernel.sequence import Found, read_around, sort_out
 
 Key = tuple[Any, ...]
+UNPLACED = "event"
+"""First part of the key under which an event is noted that cannot tell its row."""
 ATTEMPTS = 6
 PAUSE = 0.01
 
@@ -140,9 +142,9 @@ class Gate(Generic[Row]):
         source: Source,
         parking: Parking | None = None,
     ) -> None:
-        self._projection = projection
-        self._rows = rows
-        self._source = source
+        self.projection = projection
+        self.rows = rows
+        self.source = source
         self._parking = parking
 
     async def apply(self, recorded: Sequence[Recorded]) -> list[Row]:
@@ -158,7 +160,7 @@ class Gate(Generic[Row]):
         parts: dict[Key, list[Recorded]] = {}
         for one in recorded:
             try:
-                key = self._projection.key_of(one.event)
+                key = self.projection.key_of(one.event)
             except Exception as error:  # noqa: BLE001 - a pure function: it will fail again
                 await self._note(Failure.at(unplaced(one), one, 0, error))
                 continue
@@ -172,18 +174,18 @@ class Gate(Generic[Row]):
         return await self._parking.note(failure)
 
     async def _apply(self, key: Key, part: list[Recorded]) -> Row | None:
-        fresh = 1 in sort_out(self._projection, key, part).by_number
+        fresh = 1 in sort_out(self.projection, key, part).by_number
         generation = max(one.generation for one in part)
         for attempt in range(ATTEMPTS):
             # A part that begins at its first event most often belongs to a new row: try that
             # without reading; the condition of the write finds out.
             looked = attempt > 0 or not fresh
-            stored = await self._rows.get(key) if looked else None
+            stored = await self.rows.get(key) if looked else None
             held = stored if stored and stored.generation >= generation else Held[Row]()
             if held.mark:
                 return None
             ready, failure = await self._ready(key, held, part)
-            changed, failed = fold_on(self._projection, key, held, ready)
+            changed, failed = fold_on(self.projection, key, held, ready)
             failure = failed or failure
             if changed is held and failure is None:
                 return None
@@ -197,13 +199,13 @@ class Gate(Generic[Row]):
                     return await self._less(key, stored, held, ready, part, error)
             if attempt:
                 await asyncio.sleep(random.uniform(0, PAUSE * 2**attempt))  # noqa: S311
-        raise Busy(f"row {key} of {self._projection.name} is contended")
+        raise Busy(f"row {key} of {self.projection.name} is contended")
 
     async def _put(
         self, key: Key, held: Held[Row], failure: Failure | None, stored: Held[Row] | None
     ) -> bool:
         if failure is None:
-            return await self._rows.put(key, held, stored)
+            return await self.rows.put(key, held, stored)
         generation = max(held.generation, failure.generation)
         marked = replace(held, mark=await self._note(failure), generation=generation)
         return await self._put_marked(key, marked, stored)
@@ -211,10 +213,10 @@ class Gate(Generic[Row]):
     async def _put_marked(self, key: Key, held: Held[Row], stored: Held[Row] | None) -> bool:
         """The mark finds room in any case; a row that had to go is folded anew by a retry."""
         try:
-            return await self._rows.put(key, held, stored)
+            return await self.rows.put(key, held, stored)
         except TooLarge:
             emptied = Held[Row](generation=held.generation, mark=held.mark)
-            return await self._rows.put(key, emptied, stored)
+            return await self.rows.put(key, emptied, stored)
 
     async def _less(
         self,
@@ -231,7 +233,7 @@ class Gate(Generic[Row]):
             return await self._apply(key, part) or before
         failure = Failure.at(key, ready[0], held.applied + 1, error)
         if not await self._put(key, held, failure, stored):
-            raise Busy(f"row {key} of {self._projection.name} is contended")
+            raise Busy(f"row {key} of {self.projection.name} is contended")
         return None
 
     async def _ready(
@@ -247,7 +249,7 @@ class Gate(Generic[Row]):
             for one in part
             if one.generation == generation and one.event.originator_version > held.stream_version
         ]
-        found = sort_out(self._projection, key, known)
+        found = sort_out(self.projection, key, known)
         ready = found.following(held.applied)
         if not found.barriers and found.last <= held.applied + len(ready):
             return ready, None
@@ -269,17 +271,16 @@ class Gate(Generic[Row]):
 
     async def _read(self, key: Key, held: Held[Row], known: list[Recorded]) -> Found:
         """Of any generation: what a restored store keeps of those before is still true."""
-        after = max(held.stream_version, self._projection.before_first(key))
+        after = max(held.stream_version, self.projection.before_first(key))
         last = max(known, key=lambda one: one.event.originator_version).event
         events, unreadable = await read_around(
-            self._source, last.originator_id, after=after, up_to=last.originator_version
+            self.source, last.originator_id, after=after, up_to=last.originator_version
         )
-        return sort_out(self._projection, key, events, unreadable)
+        return sort_out(self.projection, key, events, unreadable)
 
 
 def unplaced(one: Recorded) -> Key:
-    """Where an event is noted that cannot tell its row."""
-    return ("event", one.event.originator_id, one.event.originator_version)
+    return (UNPLACED, one.event.originator_id, one.event.originator_version)
 
 
 def fold_on(

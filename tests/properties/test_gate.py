@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from domain.devices.device import DEVICE
@@ -24,7 +25,13 @@ from projections.devices.remote_commands import (
     RemoteCommandRow,
 )
 from projections.kernel.gate import Gate, Key, Projection
-from tests.support.gated import HistorySource, MemoryRows
+from tests.support.gated import (
+    HistorySource,
+    MemoryRegistry,
+    MemoryRows,
+    parked_rows,
+    parking_lot,
+)
 from tests.support.given import CONTEXT
 from tests.support.streams import (
     DeviceStep,
@@ -223,6 +230,72 @@ def after_restoring(kept: list[Event]) -> Iterator[Event]:
         for event in step(lane):
             lane = LANE.fold(lane, event)
             yield event
+
+
+class Poison(Exception):
+    """What a defective fold raises."""
+
+
+def failing_at(poison: Event) -> Projection[Any]:
+    """Remote commands as a projector with a defect has them."""
+
+    def fold(row: RemoteCommandRow | None, event: Event) -> RemoteCommandRow:
+        if event == poison:
+            raise Poison
+        return REMOTE_COMMANDS.fold(row, event)
+
+    return replace(REMOTE_COMMANDS, fold=fold)
+
+
+def in_order_but(poison: Event, history: Sequence[Event]) -> dict[Key, Any]:
+    """The row of the poisoned event ends before it, all others are complete."""
+    key = REMOTE_COMMANDS.key_of(poison)
+    return in_order(
+        REMOTE_COMMANDS,
+        [
+            one
+            for one in history
+            if REMOTE_COMMANDS.key_of(one) != key
+            or one.originator_version < poison.originator_version
+        ],
+    )
+
+
+@given(histories(longest=30), st.data())
+def test_a_poisoned_event_parks_its_row_alone_and_a_retry_brings_it_up(
+    history: list[Event], data: st.DataObject
+) -> None:
+    events = recorded(history)
+    steps = [one for one in history if isinstance(one, RemoteCommandEvent)]
+    assume(steps)
+    poison = data.draw(st.sampled_from(steps))
+    mine, theirs = data.draw(deliveries(events)), data.draw(deliveries(events))
+    rows, registry = MemoryRows(pauses=True), MemoryRegistry()
+
+    def gate(projection: Projection[Any]) -> Gate[Any]:
+        return Gate(projection, rows, HistorySource(events), parking_lot(registry))
+
+    async def worker(batches: Batches) -> None:
+        broken = gate(failing_at(poison))
+        for batch in batches:
+            await broken.apply(batch)
+
+    async def run() -> None:
+        await asyncio.gather(worker(mine), worker(theirs))
+        key = REMOTE_COMMANDS.key_of(poison)
+        assert key is not None
+        assert {key: mark.version for key, mark in rows.parked.items()} == {
+            key: poison.originator_version
+        }
+        assert rows.rows == in_order_but(poison, history)
+        idle = Gate(REMOTE_COMMANDS, MemoryRows(), HistorySource(events))
+        operator = parked_rows(registry, gate(REMOTE_COMMANDS), idle)
+        [entry], _ = await operator.list()
+        await operator.retry(entry.model, entry.row, who="cli:anna")
+
+    asyncio.run(run())
+    assert rows.rows == in_order(REMOTE_COMMANDS, history)
+    assert not rows.parked
 
 
 @given(histories(longest=30))

@@ -10,8 +10,10 @@ from typing import Any
 from domain.kernel.errors import TooLarge
 from domain.kernel.recorded import Recorded
 from projections.kernel.failures import Mark
-from projections.kernel.gate import Held, Key
+from projections.kernel.gate import Gate, Held, Key
+from projections.kernel.parked_rows import ParkedRows
 from projections.kernel.parking import Entry, ParkingLot, Status
+from projections.kernel.slots import ModelState, Pointer, Slot, Slotted
 
 
 class MemoryRows:
@@ -127,6 +129,9 @@ class Ticking:
         return self.at
 
 
+TICKING = Ticking()
+
+
 class Subjects:
     """Of the published event, no more than where it stands."""
 
@@ -134,5 +139,17 @@ class Subjects:
         return {"subject": stream, "sequence": str(version)}
 
 
+async def only_blue() -> dict[str, ModelState]:
+    return {}
+
+
+def parked_rows(registry: MemoryRegistry, gate: Gate[Any], idle: Gate[Any]) -> ParkedRows:
+    """Of one model, whose live slot is blue."""
+    slots = {Slot.BLUE: gate, Slot.GREEN: idle}
+    name = gate.projection.name
+    models = {name: Slotted(name, slots, Pointer(only_blue))}
+    return ParkedRows(models, registry=registry, clock=TICKING)
+
+
 def parking_lot(registry: MemoryRegistry, model: str = "remote_commands") -> ParkingLot:
-    return ParkingLot(model, registry=registry, published=Subjects(), clock=Ticking())
+    return ParkingLot(model, registry=registry, published=Subjects(), clock=TICKING)

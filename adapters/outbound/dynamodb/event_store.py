@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from adapters.outbound.dynamodb.batch import prepare
-from adapters.outbound.dynamodb.codec import Item, dump_time, from_item
+from adapters.outbound.dynamodb.codec import Item, dump_time, from_item, item_to_cloud_event
 from adapters.outbound.dynamodb.commits import Commits
 from adapters.outbound.dynamodb.streams import SCAN_PAGE, scan_items, stream_items
 from commands.kernel.ports import Append, VaultWrite
@@ -38,6 +38,16 @@ class DynamoDbEventStore:
         recorded = [from_item(item) for item in items]
         require_contiguous(stream, after, recorded)
         return recorded
+
+    async def published(self, stream: str, version: int) -> dict[str, Any] | None:
+        """One event as it was published, what is personal sealed; None when it cannot be told."""
+        items = await stream_items(
+            self._client, self._table, stream, after=version - 1, up_to=version
+        )
+        try:
+            return item_to_cloud_event(items[0]) if items else None
+        except ContractError:
+            return None
 
     async def commit(
         self,
