@@ -82,8 +82,10 @@ if TYPE_CHECKING:
     from adapters.inbound.workers.sweeper import Sweeper
     from adapters.inbound.workers.timeouts import TimeoutScan
     from adapters.outbound.dynamodb.parked import PynamoRegistry
+    from adapters.outbound.messaging.dead_letters import Pair, SqsDeadLetters
     from adapters.outbound.read_side import ReadSide
     from commands.kernel.policy import Policy
+    from projections.kernel.parked_rows import ParkedRows
 
 log = structlog.get_logger("homecast.process")
 
@@ -308,9 +310,46 @@ def parked_rows(pool: Threads, settings: Settings) -> PynamoRegistry:
     return PynamoRegistry(pool, items)
 
 
+def queues_with_dead_letters(settings: Settings) -> dict[str, Pair]:
+    """By name: the fields of the settings say which there are."""
+    from adapters.outbound.messaging.dead_letters import Pair
+
+    suffix = "_dead_letters"
+    names = [one.removesuffix(suffix) for one in Settings.model_fields if one.endswith(suffix)]
+    found = {
+        name: Pair(getattr(settings, f"{name}_queue"), getattr(settings, name + suffix))
+        for name in names
+    }
+    return {name: pair for name, pair in found.items() if pair.queue and pair.dead_letters}
+
+
 def twins(settings: Settings) -> None:
     configure_twins(
         settings.twins_table, region=settings.aws_region, host=settings.aws_endpoint_url
+    )
+
+
+@dataclass(frozen=True)
+class Operations:
+    parked: ParkedRows
+    dead_letters: SqsDeadLetters
+
+
+def operations(settings: Settings, parts: Core, pool: Threads) -> Operations:
+    """What operators may do, by the API or the command line."""
+    from adapters.outbound.messaging.dead_letters import SqsDeadLetters
+    from projections.kernel.parked_rows import ParkedRows
+
+    models = slotted(settings, parts.pointer)
+    each: dict[str, Slotted[Gate[Any]]] = {
+        "devices": gates(devices.DEVICES, models.devices, pool, parts),
+        "remote_commands": gates(
+            remote_commands.REMOTE_COMMANDS, models.remote_commands, pool, parts
+        ),
+    }
+    return Operations(
+        ParkedRows(each, registry=parked_rows(pool, settings), clock=parts.clock),
+        SqsDeadLetters(aws(settings).sqs, queues_with_dead_letters(settings)),
     )
 
 
@@ -322,6 +361,7 @@ class Api(Core):
     feed: RedisFeed = field(kw_only=True)
     counters: RedisCounters = field(kw_only=True)
     statuses: Statuses = field(kw_only=True)
+    operations: Operations = field(kw_only=True)
 
     @staticmethod
     def decode(cloud_event: dict[str, Any]) -> Recorded:
@@ -346,6 +386,7 @@ async def api(settings: Settings) -> AsyncIterator[Api]:
             feed=feed,
             counters=RedisCounters(parts.link),
             statuses=status,
+            operations=operations(settings, parts, pool),
         )
 
 
@@ -673,6 +714,16 @@ def read_side_of(
         devices=DevicesQuery(pool, models.devices),
         new_id=parts.ids.new,
     )
+
+
+@asynccontextmanager
+async def operating(settings: Settings) -> AsyncIterator[Operations]:
+    """For the CLI: parked rows and dead letters, though the API may be down."""
+    async with (
+        core(settings, "operator") as parts,
+        threads(settings) as pool,
+    ):
+        yield operations(settings, parts, pool)
 
 
 @asynccontextmanager

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import itertools
 import time
+import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -34,6 +34,9 @@ RETRY_DELAY = Backoff(first=0.5, maximum=30.0)
 redrive ends it after ten receives."""
 FAULT_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Throttling and faults are waited for here, where they count as no receive."""
+
+
+ERROR_MAX = 500
 
 
 class Receiver(Protocol):
@@ -120,17 +123,22 @@ class Inbox:
         self._progress = progress
 
     async def receive(self, bodies: Sequence[Any]) -> None:
+        """What is put aside goes last: if the rest fails, it comes again, and is put aside once."""
         started = time.perf_counter()
-        recorded = [one for body in bodies if (one := await self._decoded(body)) is not None]
-        if not recorded:
-            return
-        with self._tracer.span(f"project.{self._projection}", header=recorded[0].context.trace):
-            await self._apply_patiently(recorded)
-        if self._progress:
-            await self._progress.applied(max(one.event.timestamp for one in recorded))
-        _line(self._projection, recorded, started)
+        read = [await self._read(body) for body in bodies]
+        recorded = [one for one in read if isinstance(one, Recorded)]
+        if recorded:
+            header = recorded[0].context.trace
+            with self._tracer.span(f"project.{self._projection}", header=header):
+                await self._apply_patiently(recorded)
+            if self._progress:
+                await self._progress.applied(max(one.event.timestamp for one in recorded))
+            _line(self._projection, recorded, started)
+        for body, one in zip(bodies, read, strict=True):
+            if isinstance(one, ContractError):
+                await self._put_aside(body, one)
 
-    async def _decoded(self, body: Any) -> Recorded | None:
+    async def _read(self, body: Any) -> Recorded | ContractError | None:
         if isinstance(body, dict) and body.get("type") == CANARY:
             if self._progress:
                 await self._progress.canary(body)
@@ -138,16 +146,19 @@ class Inbox:
         try:
             return self._decode(body)
         except ContractError as error:
-            log.error("undecodable", projection=self._projection, detail=error.detail)
-            text = body if isinstance(body, str) else orjson.dumps(body).decode()
-            fingerprint = hashlib.sha256(text.encode()).hexdigest()
-            await self._broker.publish(
-                text,
-                queue=SQSQueue.of(self._dead_letters),
-                group_id="undecodable",
-                deduplication_id=fingerprint,
-            )
-            return None
+            return error
+
+    async def _put_aside(self, body: Any, error: ContractError) -> None:
+        """With the reason. Its id is new each time: a letter that was sent back and fails again
+        must not be taken for the one before."""
+        log.error("undecodable", projection=self._projection, detail=error.detail)
+        await self._broker.publish(
+            body if isinstance(body, str) else orjson.dumps(body).decode(),
+            queue=SQSQueue.of(self._dead_letters),
+            group_id="undecodable",
+            deduplication_id=uuid.uuid4().hex,
+            headers={"error": (error.detail or error.code)[:ERROR_MAX]},
+        )
 
     async def _apply_patiently(self, recorded: list[Recorded]) -> None:
         for pause in itertools.chain(FAULT_PAUSES, itertools.repeat(FAULT_PAUSES[-1])):
