@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from adapters import bootstrap
 from adapters.faststream_aws import SQSQueue
-from adapters.inbound.operations import DeadLettersNotFound, Letter
+from adapters.inbound.operations.ports import DeadLettersNotFound, Letter
 from adapters.outbound.messaging import dead_letters
 from adapters.outbound.messaging.dead_letters import Pair, SqsDeadLetters
 from adapters.settings import Settings

@@ -289,7 +289,7 @@ def test_a_poisoned_event_parks_its_row_alone_and_a_retry_brings_it_up(
         }
         assert rows.rows == in_order_but(poison, history)
         idle = Gate(REMOTE_COMMANDS, MemoryRows(), HistorySource(events))
-        operator = parked_rows(registry, gate(REMOTE_COMMANDS), idle)
+        operator = parked_rows(registry, (gate(REMOTE_COMMANDS), idle))
         [entry], _ = await operator.list()
         await operator.retry(entry.model, entry.row, who="cli:anna")
 

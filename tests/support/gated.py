@@ -143,11 +143,14 @@ async def only_blue() -> dict[str, ModelState]:
     return {}
 
 
-def parked_rows(registry: MemoryRegistry, gate: Gate[Any], idle: Gate[Any]) -> ParkedRows:
-    """Of one model, whose live slot is blue."""
-    slots = {Slot.BLUE: gate, Slot.GREEN: idle}
-    name = gate.projection.name
-    models = {name: Slotted(name, slots, Pointer(only_blue))}
+def parked_rows(registry: MemoryRegistry, *gates: tuple[Gate[Any], Gate[Any]]) -> ParkedRows:
+    """``gates``: of each model the live one (blue) and the idle one."""
+    models = {
+        live.projection.name: Slotted(
+            live.projection.name, {Slot.BLUE: live, Slot.GREEN: idle}, Pointer(only_blue)
+        )
+        for live, idle in gates
+    }
     return ParkedRows(models, registry=registry, clock=TICKING)
 
 

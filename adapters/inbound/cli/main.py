@@ -18,6 +18,7 @@ from adapters.inbound.cli.backup_commands import backups
 from adapters.inbound.cli.client import ApiClient, Json
 from adapters.inbound.cli.connection import Trouble, find_connection
 from adapters.inbound.cli.edge import Commands
+from adapters.inbound.cli.operation_commands import dead_letters, parked
 from adapters.inbound.cli.options import AsJson, DeviceName, Number, output_of
 from adapters.inbound.cli.render import live_line, plain
 from adapters.inbound.cli.sending import deliver, find_device, full_command, parse_arguments
@@ -33,6 +34,8 @@ app = typer.Typer(
 app.add_typer(tokens, name="token")
 app.add_typer(backups, name="backup")
 read_models.register(app)
+app.add_typer(parked, name="parked")
+app.add_typer(dead_letters, name="dead-letters")
 
 
 def connect() -> ApiClient:

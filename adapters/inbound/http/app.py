@@ -9,7 +9,15 @@ from typing import Annotated
 from fastapi import APIRouter, FastAPI, Header, Response
 
 from adapters.inbound import dashboard
-from adapters.inbound.http import commands, devices, docs_page, health, problems, read_models
+from adapters.inbound.http import (
+    commands,
+    devices,
+    docs_page,
+    health,
+    operations,
+    problems,
+    read_models,
+)
 from adapters.inbound.http.auth import Guard, require_guarded
 from adapters.inbound.http.bodies import Bodies
 from adapters.inbound.http.container import Container
@@ -69,7 +77,8 @@ def create_app(
     app.state.parts = parts
     app.state.readiness = Readiness(container)
     streams = live if lasting else no_live
-    for router in (devices.router, commands.router, read_models.router, streams, health.router):
+    kept = (devices.router, commands.router, read_models.router, operations.router)
+    for router in (*kept, streams, health.router):
         app.router.routes += router.routes  # flat: found faster, and walked by require_guarded
     if lasting:
         dashboard.mount(app)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from adapters.inbound.container import DecidingContainer
+from adapters.inbound.operations.ports import Operations
 from commands.devices.ports import Lanes
 from domain.kernel.recorded import Recorded
 from projections.devices.devices import DeviceRow
@@ -89,5 +90,7 @@ class Container(DecidingContainer, Protocol):
     def counters(self) -> Counters: ...
     @property
     def statuses(self) -> Statuses: ...
+    @property
+    def operations(self) -> Operations: ...
     @property
     def decode(self) -> Callable[[dict[str, Any]], Recorded]: ...

@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from botocore.exceptions import BotoCoreError, ClientError
 
-from adapters.inbound.operations import DeadLettersNotFound, Letter, Redriven, Waiting
+from adapters.inbound.operations.ports import DeadLettersNotFound, Letter, Redriven, Waiting
 from adapters.outbound.dynamodb.client import error_code
 from domain.kernel.errors import StoreUnavailable
 

@@ -37,7 +37,7 @@ async def test_every_route_refuses_without_a_token_unless_it_is_listed(app: Fast
             assert response.headers["www-authenticate"] == 'Bearer realm="homecast"'
             assert code_of(response) == "unauthenticated"
             walked += 1
-    assert walked == 13
+    assert walked == 22
 
 
 async def test_every_route_refuses_a_token_without_its_scope(world: World, app: FastAPI) -> None:

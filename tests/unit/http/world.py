@@ -20,6 +20,7 @@ from joserfc.jwk import OKPKey
 
 from adapters.inbound.http.app import create_app
 from adapters.inbound.http.proof import REGISTRY
+from adapters.inbound.operations.ports import DeadLettersNotFound, Letter, Redriven, Waiting
 from adapters.outbound.dynamodb.codec import from_cloud_event, to_cloud_event
 from adapters.outbound.memory.store import MemoryEventStore, MemorySnapshotStore, MemoryVault
 from adapters.outbound.system.clock import Ulids
@@ -36,10 +37,11 @@ from domain.kernel.recorded import Context, Recorded
 from projections.devices.devices import DEVICES, DeviceRow
 from projections.devices.ports import FeedReset
 from projections.devices.remote_commands import REMOTE_COMMANDS, RemoteCommandRow
-from projections.kernel.gate import Gate, Key
+from projections.kernel.gate import Gate, Key, Projection, Row
+from projections.kernel.parked_rows import ParkedRows
 from projections.kernel.slots import Phase, Slot
 from projections.kernel.status import ModelStatus
-from tests.support.gated import MemoryRows
+from tests.support.gated import MemoryRegistry, MemoryRows, parked_rows, parking_lot
 
 ACCOUNT = "01JDEMQ0000000000000000001"
 OTHER = "01JDEMQ0000000000000000002"
@@ -238,6 +240,47 @@ class FakeStatuses:
         )
 
 
+class FakeDeadLetters:
+    """Of one queue, ``devices``."""
+
+    def __init__(self) -> None:
+        self.letters: dict[str, Letter] = {}
+        self.acts: list[tuple[str, str]] = []
+
+    async def waiting(self) -> list[Waiting]:
+        return [Waiting("devices", len(self.letters), 0)]
+
+    async def peek(self, queue: str, *, limit: int) -> list[Letter]:
+        self._require(queue)
+        return list(self.letters.values())[:limit]
+
+    async def redrive(
+        self, queue: str, *, who: str, limit: int | None, per_second: int
+    ) -> Redriven:
+        self._require(queue)
+        self.acts.append(("redrive", who))
+        moved = list(self.letters)[:limit]
+        for one in moved:
+            del self.letters[one]
+        return Redriven(len(moved))
+
+    async def drop(self, queue: str, letter: str, *, who: str) -> None:
+        self._require(queue)
+        if self.letters.pop(letter, None) is None:
+            raise DeadLettersNotFound("no such letter was found")
+        self.acts.append(("drop", who))
+
+    def _require(self, queue: str) -> None:
+        if queue != "devices":
+            raise DeadLettersNotFound("no such queue")
+
+
+@dataclass
+class FakeOperations:
+    parked: ParkedRows
+    dead_letters: FakeDeadLetters
+
+
 class World:
     """A container, its app, and the hands of devices and gateway."""
 
@@ -273,14 +316,26 @@ class World:
         self.twins = FakeTwins()
         self.counters = FakeCounters()
         self.statuses = FakeStatuses()
+        self.registry = MemoryRegistry()
         self.gates: tuple[Gate[DeviceRow], Gate[RemoteCommandRow]] = (
-            Gate(DEVICES, self.devices.gated, self.store),
-            Gate(REMOTE_COMMANDS, self.commands.gated, self.store),
+            self.gate(DEVICES, self.devices.gated),
+            self.gate(REMOTE_COMMANDS, self.commands.gated),
+        )
+        self.operations = FakeOperations(
+            parked_rows(
+                self.registry,
+                *((one, self.gate(one.projection, MemoryRows())) for one in self.gates),
+            ),
+            FakeDeadLetters(),
         )
         self.projecting = True
         self.waiting: list[Recorded] = []
         """Stored and not projected yet; ``catch_up`` does that."""
         self.hinting = True
+
+    def gate(self, projection: Projection[Row], rows: MemoryRows) -> Gate[Row]:
+        lot = parking_lot(self.registry, projection.name)
+        return Gate(projection, rows, self.store, lot)
 
     @staticmethod
     def decode(cloud_event: dict[str, Any]) -> Recorded:

@@ -44,7 +44,7 @@ class Desk:
 
     def operator(self, projection: Projection[Any] = REMOTE_COMMANDS) -> ParkedRows:
         idle = self.gate(projection, self.idle)
-        return parked_rows(self.registry, self.gate(projection), idle)
+        return parked_rows(self.registry, (self.gate(projection), idle))
 
     @property
     def row(self) -> Any:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from domain.kernel.errors import NotFound
+from projections.kernel.parked_rows import ParkedRows
+from projections.kernel.parking import Entry
 
 
 class DeadLettersNotFound(NotFound):
@@ -62,3 +64,14 @@ class DeadLetters(Protocol):
 
     async def drop(self, queue: str, letter: str, *, who: str) -> None:
         """Delete one for good."""
+
+
+class Operations(Protocol):
+    @property
+    def parked(self) -> ParkedRows: ...
+    @property
+    def dead_letters(self) -> DeadLetters: ...
+
+
+def parked_json(entry: Entry) -> dict[str, Any]:
+    return entry.model_dump(mode="json", exclude={"key", "revision"})
