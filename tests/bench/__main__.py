@@ -19,11 +19,11 @@ import orjson
 import uvloop
 
 from adapters.outbound.embedded.ministack import CREDENTIALS
-from tests.bench import connections, core, cost, cpu, latency, rebuild, report
+from tests.bench import connections, core, cost, cpu, latency, rebuild, report, starts
 from tests.bench.sizes import FULL, QUICK, Sizes
 from tests.bench.stage import stage
 
-PARTS = ("core", "rebuild", "cost", "latency", "cpu", "gateway")
+PARTS = ("core", "rebuild", "cost", "latency", "cpu", "gateway", "starts")
 
 
 Done = Callable[[str, Any], None]
@@ -50,6 +50,9 @@ async def measure(directory: Path, wanted: Sequence[str], sizes: Sizes, done: Do
     if "gateway" in wanted:
         say("idle connections …")
         done("gateway", await connections.measure(directory / "gateway", sizes))
+    if "starts" in wanted:
+        say("starts of functions …")
+        done("starts", await starts.measure(directory / "starts", sizes))
 
 
 def say(text: str) -> None:

@@ -12,6 +12,7 @@ from tests.bench.latency import Latency, Spread
 from tests.bench.markdown import aim, table
 from tests.bench.report_core import core_tables, rebuild_tables
 from tests.bench.report_cost import cost_tables
+from tests.bench.report_starts import starts_tables
 
 DOCUMENT = Path("docs/benchmarks.md")
 RATIO_AIM = 1.5
@@ -149,6 +150,7 @@ TABLES: Mapping[str, Callable[[Any], str]] = {
     "latency": latency_tables,
     "cpu": cpu_tables,
     "gateway": gateway_tables,
+    "starts": starts_tables,
 }
 
 

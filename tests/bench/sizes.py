@@ -30,6 +30,7 @@ class Sizes:
     core_rounds: int = 12
     core_each: int = 50
     rebuild_events: int = 100_000
+    starts: int = 9
 
 
 FULL = Sizes()
@@ -52,4 +53,5 @@ QUICK = Sizes(
     core_rounds=3,
     core_each=20,
     rebuild_events=5_000,
+    starts=3,
 )
