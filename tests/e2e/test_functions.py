@@ -15,12 +15,13 @@ from adapters import bootstrap
 from adapters.bootstrap import Api
 from adapters.inbound.cli import local
 from adapters.outbound.dynamodb.codec import to_cloud_event
+from commands.accounts.tokens import ALL_SCOPES
 from domain.kernel.recorded import Recorded
 from projections.devices.remote_commands import REMOTE_COMMANDS
 from projections.kernel.gate import Key, Projection, Row
 from tests.e2e.test_main_job import client, has_status, online_device
 from tests.support.functions import FunctionsPlatform
-from tests.support.household import Household, Json
+from tests.support.household import Household, Json, make_token
 from tests.support.platform import LoopThread
 from tests.support.waiting import eventually
 from tests.support.wayward import WaywardDevice
@@ -83,6 +84,36 @@ async def test_a_command_for_a_device_that_stays_away_expires_with_functions_too
     _, device = await household.new_device("Away")
     accepted = (await household.submit(device.device_id, "OnOff.On", ttl=1)).json()
     await has_status(household, accepted, "EXPIRED")
+
+
+async def test_the_role_of_the_api_covers_all_of_its_routes(
+    platform: FunctionsPlatform, household: Household
+) -> None:
+    """The engine enforces roles here."""
+    _, device = await household.new_device("Walked over")
+    path, api = f"/v1/devices/{device.device_id}", household.api
+    queued = (await household.submit(device.device_id, "OnOff.On", ttl=600)).json()["number"]
+    token = await make_token(
+        platform.settings, platform.endpoint_url, household.account_id, ALL_SCOPES
+    )
+    operator = {"Authorization": f"Bearer {token}"}
+    found = await api.get(path)
+    asked = [
+        found,
+        await api.patch(path, json={"name": "New"}, headers={"If-Match": found.headers["ETag"]}),
+        await api.get("/v1/devices"),
+        await api.get(f"{path}/commands"),
+        await api.get(f"{path}/commands/{queued}"),
+        await api.post(f"{path}/commands/{queued}/cancel"),
+        await api.get("/v1/operations/read-models", headers=operator),
+        await api.get("/v1/operations/counters", headers=operator),
+        await api.post(f"{path}/lost"),
+        await api.delete(path),
+        await api.get("/openapi.json"),
+        await api.get("/health/ready"),
+    ]
+    told = [(one.request.url.path, one.status_code, one.text) for one in asked]
+    assert [one for one in told if one[1] not in (200, 204)] == []
 
 
 # --- failures -------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ _numbers = itertools.count(1)
 class FunctionsPlatform(Platform):
     def __init__(self, directory: Path, *, processes: Sequence[str] = PROCESSES) -> None:
         super().__init__(directory, processes=processes)
+        self.engines = local.Engines.in_directory(directory, self.ports, persist=False, roles=True)
         self.stage = f"test{os.getpid()}x{next(_numbers)}"
 
     async def start(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Self
 
@@ -14,7 +14,7 @@ from adapters.inbound.cli.simulator import Member, claim_body
 from adapters.outbound.dynamodb.vault import DynamoDbVault
 from adapters.outbound.system.clock import SystemClock, Ulids
 from adapters.settings import Settings
-from commands.accounts.tokens import issue_token
+from commands.accounts.tokens import SCOPES, issue_token
 from domain.devices.capabilities import DeviceKind
 from tests.support.tables import connect
 from tests.support.wayward import WaywardDevice, make_device
@@ -22,10 +22,14 @@ from tests.support.wayward import WaywardDevice, make_device
 Json = dict[str, Any]
 
 
-async def make_token(settings: Settings, endpoint_url: str, account_id: str) -> str:
+async def make_token(
+    settings: Settings, endpoint_url: str, account_id: str, scopes: Sequence[str] = SCOPES
+) -> str:
     async with connect(endpoint_url).dynamodb() as client:
         vault = DynamoDbVault(client, settings.vault_table)
-        token, _ = await issue_token(vault, clock=SystemClock(), ids=Ulids(), account_id=account_id)
+        token, _ = await issue_token(
+            vault, clock=SystemClock(), ids=Ulids(), account_id=account_id, scopes=scopes
+        )
         return token
 
 

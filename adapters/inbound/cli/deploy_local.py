@@ -60,7 +60,7 @@ async def live(
     ports = Ports(options.directory / "ports.json")
     engines = found_engines(folder)
     if engines is None:
-        engines = local.Engines.in_directory(options.directory, ports)
+        engines = local.Engines.in_directory(options.directory, ports, roles=True)
         with steps.step("Redis and AWS (MiniStack)"):
             await engines.start(supervisor)
     else:

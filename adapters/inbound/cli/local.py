@@ -57,9 +57,12 @@ class Engines:
     redis: Redis
 
     @classmethod
-    def in_directory(cls, directory: Path, ports: Ports, *, persist: bool = True) -> Engines:
+    def in_directory(
+        cls, directory: Path, ports: Ports, *, persist: bool = True, roles: bool = False
+    ) -> Engines:
+        """``roles``: those of functions are enforced."""
         return cls(
-            MiniStack(directory / "aws", ports.of("ministack"), REGION, persist),
+            MiniStack(directory / "aws", ports.of("ministack"), REGION, persist, roles),
             Redis(directory / "redis", ports.of("redis")),
         )
 

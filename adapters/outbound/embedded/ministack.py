@@ -17,10 +17,13 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 @dataclass(frozen=True)
 class MiniStack:
+    """``roles``: functions may do what their roles allow. Our own credentials may do anything."""
+
     directory: Path
     port: int
     region: str = "eu-central-1"
     persist: bool = True
+    roles: bool = False
 
     @property
     def endpoint_url(self) -> str:
@@ -39,6 +42,7 @@ class MiniStack:
                 "BIND_HOST": LOOPBACK,  # it would listen on all interfaces
                 "MINISTACK_HOST": LOOPBACK,  # queue URLs would say localhost
                 "MINISTACK_REGION": self.region,
+                "AUTH": str(self.roles).lower(),
                 "IOT_MTLS_ENABLED": "0",  # port 8883, on all interfaces
                 "SFTP_ENABLED": "0",
                 "DOCKER_HOST": f"unix://{self.directory / 'no-docker.sock'}",

@@ -58,5 +58,5 @@ def configure_logging(process: str, *, level: str = "INFO", form: str = "json") 
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(logging.getLevelName(level), logging.INFO))
-    for noisy in ("botocore", "aiobotocore", "httpx", "websockets", "uvicorn.access"):
+    for noisy in ("botocore", "aiobotocore", "httpx", "websockets", "uvicorn.access", "mangum"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
