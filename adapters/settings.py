@@ -60,6 +60,11 @@ class Settings(BaseSettings):
     accounts_events_table: str = Field("", description="Events of the accounts context")
     accounts_snapshots_table: str = Field("", description="Snapshots of the accounts context")
     vault_table: str = Field("", description="Token hashes and credentials")
+    keys_table: str = Field("", description="Data keys of personal data, wrapped")
+    kms_key: str = Field(
+        "", description="KMS key that wraps the data keys; empty: the key file does"
+    )
+    objects_bucket: str = Field("", description="Large events, and the list of the forgotten")
     relay_table: str = Field("", description="Checkpoints and leases of the relay")
     devices_table: str = Field("", description="Read model: devices")
     remote_commands_table: str = Field("", description="Read model: remote commands")
@@ -101,6 +106,11 @@ class Settings(BaseSettings):
     )
     webhook_secret: SecretStr = Field(
         SecretStr(""), description="Signs them (Standard Webhooks): `whsec_` and base64"
+    )
+
+    # Personal data
+    key_file: Path | None = Field(
+        None, description="32 bytes that wrap the data keys on one machine, made at the first use"
     )
 
     # Processes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -34,18 +34,26 @@ class VaultWrite:
 
 @dataclass(frozen=True)
 class Snapshot:
+    """``state``: JSON without the personal fields; ``personal``: these, and whose they are."""
+
     version: int
     code_version: int
     state: bytes
+    subject: str | None = None
+    personal: Mapping[str, Any] | None = None
 
 
 class EventStore(Protocol):
     """Streams of events with optimistic concurrency. One generation, one writing region."""
 
     async def read(
-        self, stream: str, *, after: int = 0, up_to: int | None = None
+        self, stream: str, *, after: int = 0, up_to: int | None = None, personal: bool = True
     ) -> list[Recorded]:
-        """Events with ``after < version <= up_to``, in order, strongly consistent."""
+        """Events with ``after < version <= up_to``, in order, strongly consistent.
+
+        ``personal=False`` reads personal fields as if their subject were forgotten: for who does
+        not need them, and without the key.
+        """
 
     async def commit(
         self,
@@ -58,14 +66,20 @@ class EventStore(Protocol):
         """All or nothing. Repeating it with the same token after a lost answer succeeds.
 
         Raises ``VersionConflict`` when a stream has moved on, ``TooLarge`` before any write,
-        ``StoreUnavailable`` when the store cannot be reached or throttles.
+        ``SubjectForgotten`` for personal data of who was forgotten, ``StoreUnavailable`` when the
+        store cannot be reached or throttles.
         """
 
 
 class SnapshotStore(Protocol):
-    async def load(self, stream: str) -> Snapshot | None: ...
+    async def load(self, stream: str, *, personal: bool = True) -> Snapshot | None:
+        """None also for one that cannot be read, or whose subject was forgotten.
 
-    async def save(self, stream: str, snapshot: Snapshot) -> None: ...
+        ``personal=False`` leaves the personal fields out, and needs no key.
+        """
+
+    async def save(self, stream: str, snapshot: Snapshot) -> None:
+        """Raises ``SubjectForgotten`` as the event store does."""
 
 
 class Vault(Protocol):
@@ -106,6 +120,10 @@ class Keyring(Protocol):
 
     async def forgotten(self, subject: str) -> bool:
         """Whether the subject's key was destroyed; strongly consistent."""
+
+    async def reapply(self) -> list[str]:
+        """After a restore: destroy again what was destroyed before, from the list that is kept
+        beside the keys. The subjects whose keys had come back."""
 
 
 class Hints(Protocol):

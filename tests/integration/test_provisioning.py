@@ -33,12 +33,17 @@ def place(shared_engines: Engines) -> Place:
     return shared_engines.engines.place
 
 
+NAMING = (
+    "_table", "_topic", "_queue", "_dead_letters", "_subscription", "_bucket", "kms_key",
+)  # fmt: skip
+
+
 def test_each_output_is_a_setting_and_each_named_resource_in_the_settings_is_an_output() -> None:
     outputs = {variable_of(name) for name in load_template()["Outputs"]}
     named = {
         f"HOMECAST_{field}".upper()
         for field in Settings.model_fields
-        if field.endswith(("_table", "_topic", "_queue", "_dead_letters", "_subscription"))
+        if field.endswith(NAMING)
     }
     assert outputs == named
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
     from types_aiobotocore_dynamodbstreams import DynamoDBStreamsClient
     from types_aiobotocore_sqs import SQSClient
+    from types_aiobotocore_kms import KMSClient
+    from types_aiobotocore_s3 import S3Client
 
 CONNECT_TIMEOUT = 2.0
 READ_TIMEOUT = 10.0
@@ -56,6 +58,15 @@ class AwsConnection:
 
     def sqs(self) -> AbstractAsyncContextManager[SQSClient]:
         return self.session.create_client("sqs", **self._options())
+
+    def kms(self) -> AbstractAsyncContextManager[KMSClient]:
+        return self.session.create_client("kms", **self._options())
+
+    def s3(self) -> AbstractAsyncContextManager[S3Client]:
+        """At an endpoint of our own there are no names of buckets to resolve."""
+        style: Any = {"addressing_style": "path" if self.endpoint_url else "virtual"}
+        config = client_config(self.max_connections).merge(AioConfig(s3=style))
+        return self.session.create_client("s3", **{**self._options(), "config": config})
 
     def _options(self) -> dict[str, Any]:
         return {
@@ -93,13 +104,13 @@ def from_client_error(error: ClientError) -> HomecastError:
     if code == "ValidationException" and "size" in message.lower():
         return TooLarge("DynamoDB finds the item too large")
     if code in ("ValidationException", "IdempotentParameterMismatchException"):
-        return ContractError(f"DynamoDB refused the request: {message}")
-    return StoreUnavailable(f"DynamoDB: {code}", cause=code)
+        return ContractError(f"{error.operation_name} refused: {message}")
+    return StoreUnavailable(f"{error.operation_name}: {code}", cause=code)
 
 
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """Translates what a call to DynamoDB raises after the client's own retries."""
+    """Translates what a call raises after the client's own retries."""
     try:
         yield
     except ClientError as error:
@@ -107,4 +118,4 @@ def store_errors() -> Iterator[None]:
     except ParamValidationError:
         raise
     except (BotoCoreError, ResponseParserError) as error:
-        raise StoreUnavailable(f"DynamoDB: {type(error).__name__}") from error
+        raise StoreUnavailable(f"AWS: {type(error).__name__}") from error

@@ -1,0 +1,48 @@
+"""Objects in an S3 bucket."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from adapters.outbound.dynamodb.client import error_code, store_errors
+from domain.kernel.errors import ContractError
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3 import S3Client
+
+MISSING = frozenset({"NoSuchKey", "404"})
+
+
+class S3Objects:
+    """The port ``Objects``."""
+
+    def __init__(self, client: S3Client, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    async def put(self, key: str, body: bytes) -> None:
+        with store_errors():
+            await self._client.put_object(Bucket=self._bucket, Key=key, Body=body)
+
+    async def get(self, key: str, *, limit: int) -> bytes | None:
+        with store_errors():
+            try:
+                answer = await self._client.get_object(Bucket=self._bucket, Key=key)
+            except ClientError as error:
+                if error_code(error) in MISSING:
+                    return None
+                raise
+            async with answer["Body"] as body:
+                if answer["ContentLength"] > limit:
+                    raise ContractError(f"an object has more than {limit} bytes")
+                return await body.read()
+
+    async def keys(self, prefix: str) -> list[str]:
+        found: list[str] = []
+        with store_errors():
+            pages = self._client.get_paginator("list_objects_v2")
+            async for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
+                found += [entry["Key"] for entry in page.get("Contents", [])]
+        return found
