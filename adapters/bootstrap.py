@@ -38,11 +38,16 @@ from adapters.outbound.dynamodb.rows import (
     configure_twins,
     opened,
 )
+from adapters.outbound.dynamodb.sealer import Sealer
 from adapters.outbound.dynamodb.snapshots import DynamoDbSnapshotStore
 from adapters.outbound.dynamodb.twins import DynamoDbTwins
 from adapters.outbound.dynamodb.vault import DynamoDbVault
+from adapters.outbound.keys.dynamodb_keyring import DynamoDbKeyring
+from adapters.outbound.keys.forgotten import ForgottenObjects
+from adapters.outbound.keys.ports import KeyWrapper
 from adapters.outbound.messaging.depths import Depths
 from adapters.outbound.messaging.statuses import Statuses
+from adapters.outbound.objects.s3 import S3Objects
 from adapters.outbound.redis import (
     Link,
     RedisFeed,
@@ -126,6 +131,9 @@ class Core:
     settings: Settings
     tracer: Tracer
     accounts: WriteSide
+    keyring: DynamoDbKeyring
+    objects: S3Objects
+    sealer: Sealer
     store: DynamoDbEventStore
     vault: DynamoDbVault
     repository: Repository
@@ -162,13 +170,57 @@ def aws(settings: Settings) -> AwsConnection:
     )
 
 
-def event_store(dynamodb: Any, settings: Settings, context: str) -> DynamoDbEventStore:
+def event_store(
+    dynamodb: Any, settings: Settings, context: str, sealer: Sealer
+) -> DynamoDbEventStore:
     return DynamoDbEventStore(
         dynamodb,
         table=settings.events_table(context),
         vault_table=settings.vault_table,
+        sealer=sealer,
         generation=settings.store_generation,
     )
+
+
+@dataclass(frozen=True)
+class Storage:
+    """What all stores of a process share."""
+
+    dynamodb: Any
+    objects: S3Objects
+    keyring: DynamoDbKeyring
+    sealer: Sealer
+
+
+@asynccontextmanager
+async def storage(settings: Settings) -> AsyncIterator[Storage]:
+    async with AsyncExitStack() as stack:
+        connection = aws(settings)
+        dynamodb = await stack.enter_async_context(connection.dynamodb())
+        s3 = await stack.enter_async_context(connection.s3())
+        objects = S3Objects(s3, settings.objects_bucket)
+        keyring = DynamoDbKeyring(
+            dynamodb,
+            settings.keys_table,
+            wrapper=await key_wrapper(settings, connection, stack),
+            forgotten=ForgottenObjects(objects),
+        )
+        yield Storage(dynamodb, objects, keyring, Sealer(keyring))
+
+
+async def key_wrapper(
+    settings: Settings, connection: AwsConnection, stack: AsyncExitStack
+) -> KeyWrapper:
+    """Raises ``ValueError`` when there is neither a KMS key nor a key file."""
+    from adapters.outbound.keys.kms import KmsKeyWrapper
+    from adapters.outbound.keys.local_file import LocalKeyFile
+
+    if settings.kms_key:
+        kms = await stack.enter_async_context(connection.kms())
+        return KmsKeyWrapper(kms, settings.kms_key)
+    if settings.key_file is None:
+        raise ValueError("personal data needs HOMECAST_KMS_KEY, or HOMECAST_KEY_FILE without AWS")
+    return LocalKeyFile(settings.key_file)
 
 
 @asynccontextmanager
@@ -176,7 +228,8 @@ async def core(
     settings: Settings, service: str, *, origin_gateway: str = ""
 ) -> AsyncIterator[Core]:
     async with AsyncExitStack() as stack:
-        dynamodb = await stack.enter_async_context(aws(settings).dynamodb())
+        parts = await stack.enter_async_context(storage(settings))
+        dynamodb = parts.dynamodb
         redis = connect(settings.redis_url)
         stack.push_async_callback(redis.aclose)
         link = Link(redis)
@@ -186,9 +239,12 @@ async def core(
         clock, ids = SystemClock(), Ulids()
 
         def write_side(context: str, hints: Hints) -> WriteSide:
-            store = event_store(dynamodb, settings, context)
+            store = event_store(dynamodb, settings, context, parts.sealer)
             snapshots = DynamoDbSnapshotStore(
-                dynamodb, settings.snapshots_table(context), settings.store_generation
+                dynamodb,
+                settings.snapshots_table(context),
+                keyring=parts.keyring,
+                generation=settings.store_generation,
             )
             repository = Repository(store, snapshots)
             dispatcher = Dispatcher(
@@ -202,6 +258,9 @@ async def core(
             settings=settings,
             tracer=make_tracer(settings, service),
             accounts=write_side("accounts", NoHints()),
+            keyring=parts.keyring,
+            objects=parts.objects,
+            sealer=parts.sealer,
             store=devices.store,
             vault=DynamoDbVault(dynamodb, settings.vault_table),
             repository=devices.repository,
@@ -363,9 +422,8 @@ class Api(Core):
     statuses: Statuses = field(kw_only=True)
     operations: Operations = field(kw_only=True)
 
-    @staticmethod
-    def decode(cloud_event: dict[str, Any]) -> Recorded:
-        return from_cloud_event(cloud_event)
+    async def decode(self, cloud_event: dict[str, Any]) -> Recorded:
+        return await self.sealer.from_cloud_event(cloud_event)
 
 
 @asynccontextmanager
@@ -419,6 +477,7 @@ async def relay(settings: Settings) -> AsyncIterator[Relay]:
     from adapters.inbound.workers.relay import Relay
     from adapters.inbound.workers.shard_reader import Source
     from adapters.outbound.dynamodb.change_stream import DynamoDbTableStream
+    from adapters.outbound.dynamodb.streams import DynamoDbEventScan
 
     async with AsyncExitStack() as stack:
         dynamodb = await stack.enter_async_context(aws(settings).dynamodb())
@@ -430,7 +489,7 @@ async def relay(settings: Settings) -> AsyncIterator[Relay]:
             return Source(
                 context=context,
                 stream=DynamoDbTableStream(dynamodb, streams, settings.events_table(context)),
-                scan=event_store(dynamodb, settings, context),
+                scan=DynamoDbEventScan(dynamodb, settings.events_table(context)),
                 publisher=publisher(broker, settings, context, metrics),
                 to_event=item_to_cloud_event,
                 metrics=metrics,
@@ -518,13 +577,14 @@ def projection_inboxes(
         pointer=parts.pointer,
         watchers=parts.watchers,
         lanes=parts.lanes,
+        encode=to_cloud_event,
     )
     handlers = {"devices": worker.on_devices, "remote_commands": worker.on_remote_commands}
     return {
         (model, slot): Inbox(
             model,
             partial(handler, slot=slot),
-            decode=from_cloud_event,
+            decode=parts.sealer.from_cloud_event,
             tracer=parts.tracer,
             broker=broker,
             dead_letters=settings.slot(model, slot).dead_letters,
@@ -635,7 +695,7 @@ def policy_inbox(
     events = Inbox(
         followed.policy.name,
         runner.on_events,
-        decode=from_cloud_event,
+        decode=parts.sealer.from_cloud_event,
         tracer=parts.tracer,
         broker=broker,
         dead_letters=followed.dead_letters,
@@ -698,6 +758,7 @@ def read_side_of(
     return ReadSide(
         settings=settings,
         dynamodb=parts.dynamodb,
+        sealer=parts.sealer,
         broker=broker,
         control=parts.control,
         models={

@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from adapters.faststream_aws import SQSBroker
-from adapters.outbound.dynamodb.codec import from_item, item_to_cloud_event
+from adapters.outbound.dynamodb.codec import item_to_cloud_event
 from adapters.outbound.dynamodb.control import DynamoDbControl
 from adapters.outbound.dynamodb.event_store import DynamoDbEventStore
 from adapters.outbound.dynamodb.rows import DevicesQuery, Recount, VerifiableRows
+from adapters.outbound.dynamodb.sealer import Sealer
 from adapters.outbound.dynamodb.segments import SegmentScan
 from adapters.outbound.dynamodb.streams import stream_items
 from adapters.outbound.messaging.resend import Resend
@@ -43,6 +44,7 @@ class Model:
 class ReadSide:
     settings: Settings
     dynamodb: DynamoDBClient
+    sealer: Sealer
     broker: SQSBroker
     control: DynamoDbControl
     models: Mapping[str, Model]
@@ -189,7 +191,7 @@ class ReadSide:
     def _scan(self, model: str) -> SegmentScan:
         table = self.settings.events_table(READ_MODELS[model])
         category = self.models[model].projection.category
-        return SegmentScan(self.dynamodb, table, category, from_item)
+        return SegmentScan(self.dynamodb, table, category, self.sealer)
 
     def _slots(self, model: str) -> AwsSlots:
         return AwsSlots(

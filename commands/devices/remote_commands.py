@@ -121,11 +121,12 @@ async def _owned_device(unit: Unit, lane: Lane, device_id: str, account_id: str)
     """The device from the cache where the freshly read lane vouches for it, else read anew.
 
     Claim, release and loss change device and lane in one transaction, so an open lane of the same
-    claim proves that the cached owner and capabilities still hold.
+    claim proves that the cached owner and capabilities still hold. Its name is not read: the hot
+    path needs no key.
     """
-    device = await unit.load(DEVICE, device_id, cached=True)
+    device = await unit.load(DEVICE, device_id, cached=True, personal=False)
     if not lane.is_open or device.claimed_version != lane.device_version:
-        device = await unit.load(DEVICE, device_id)
+        device = await unit.load(DEVICE, device_id, personal=False)
     if not device.owned_by(account_id):
         raise DeviceNotFound("no such device")
     unit.account_id = account_id

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
+from commands.kernel.expiring import Expiring
 from commands.kernel.ports import (
     Append,
     Clock,
@@ -22,8 +25,9 @@ from commands.kernel.ports import (
     SnapshotStore,
     VaultWrite,
 )
-from domain.kernel.errors import Busy, Unavailable, VersionConflict
+from domain.kernel.errors import Busy, SubjectForgotten, Unavailable, VersionConflict
 from domain.kernel.event import Aggregate, Event, S, State
+from domain.kernel.personal import personal_fields
 from domain.kernel.recorded import Context, Recorded
 
 R = TypeVar("R")
@@ -37,10 +41,16 @@ CACHED_STREAMS = 20_000
 
 @dataclass(frozen=True)
 class Loaded(Generic[S]):
-    """A folded stream, as it was read; only the unit of work that loaded it can append to it."""
+    """A folded stream, as it was read; only the unit of work that loaded it can append to it.
+
+    ``since``: when its oldest part was read (monotonic). ``personal``: whether the personal fields
+    are there; without them it is good for reading only.
+    """
 
     aggregate: Aggregate[S]
     state: S
+    since: float = field(default_factory=time.monotonic)
+    personal: bool = True
 
     @property
     def stream(self) -> str:
@@ -62,6 +72,8 @@ class Repository:
 
     The cache is bounded and only ever a starting point: by default the tail is still read, strongly
     consistent; ``cached=True`` skips that and leaves it to the conditional write to find out.
+    States with personal data stay in it for a minute at most, counted from when that was read;
+    beside them stands the same state without, which takes no key to bring up to date.
     """
 
     def __init__(
@@ -71,69 +83,109 @@ class Repository:
         self._snapshots = snapshots
         self._size = size
         self._cache: OrderedDict[str, State] = OrderedDict()
+        self._personal: Expiring[str, State] = Expiring(size)
 
     async def load(
-        self, aggregate: Aggregate[S], aggregate_id: str, *, cached: bool = False
+        self,
+        aggregate: Aggregate[S],
+        aggregate_id: str,
+        *,
+        cached: bool = False,
+        personal: bool = True,
     ) -> Loaded[S]:
+        """``personal=False``: with the personal fields erased, which takes no key."""
         stream = aggregate.stream(aggregate_id)
-        state = self._cached(aggregate, stream)
-        if state is not None and cached:
-            return Loaded(aggregate, state)
-        if state is None:
-            state = await self._from_snapshot(aggregate, stream)
-        for recorded in await self._store.read(stream, after=state.version):
-            state = aggregate.fold(state, recorded.event)
-        self._keep(state)
-        return Loaded(aggregate, state)
+        personal = personal and bool(personal_fields(aggregate.state))
+        state, since = self._cached(aggregate, stream, personal=personal)
+        if state is None or not cached:
+            if state is None:
+                state = await self._from_snapshot(aggregate, stream, personal=personal)
+            for recorded in await self._store.read(stream, after=state.version, personal=personal):
+                state = aggregate.fold(state, recorded.event)
+            self._keep(state, since, personal=personal)
+        whole = personal or not personal_fields(aggregate.state)
+        return Loaded(aggregate, state, since, whole)
 
     def learn(self, aggregate: Aggregate[S], event: Event) -> bool:
         """Fold an event that a hint brought, if it is the next one of a cached stream."""
-        state = self._cached(aggregate, event.originator_id)
+        state, since = self._cached(aggregate, event.originator_id, personal=False)
         if state is None or state.version + 1 != event.originator_version:
             return False
-        self._keep(aggregate.fold(state, event))
+        self._keep(aggregate.fold(state, event), since, personal=False)
         return True
 
     async def committed(self, loaded: Loaded[Any], state: State) -> None:
         """Keep the state after what was just stored; snapshot it where the policy asks for one."""
-        self._keep(state)
+        self._keep(state, loaded.since, personal=bool(personal_fields(type(state))))
         every = loaded.aggregate.snapshot_every
         if loaded.version // every != state.version // every:
             await self._snapshot(loaded.aggregate, state)
 
     async def _snapshot(self, aggregate: Aggregate[Any], state: State) -> None:
+        subject = subject_of(state)
+        names = set(personal_fields(type(state))) if subject else set()
         snapshot = Snapshot(
             version=state.version,
             code_version=aggregate.code_version,
-            state=state.model_dump_json().encode(),
+            state=state.model_dump_json(exclude=names).encode(),
+            subject=subject,
+            personal=state.model_dump(mode="json", include=names) if subject else None,
         )
-        with suppress(Unavailable):  # the events are stored; a snapshot only saves reading
+        # The events are stored; a snapshot only saves reading.
+        with suppress(Unavailable, SubjectForgotten):
             await self._snapshots.save(state.stream, snapshot)
 
-    def _cached(self, aggregate: Aggregate[S], stream: str) -> S | None:
-        state = self._cache.get(stream)
+    def _cached(
+        self, aggregate: Aggregate[S], stream: str, *, personal: bool
+    ) -> tuple[S | None, float]:
+        """The state, and since when its parts are known."""
+        now = time.monotonic()
+        held = self._personal.get(stream) if personal else None
+        state, since = held or (None if personal else self._cache.get(stream), now)
         if state is None:
-            return None
-        self._cache.move_to_end(stream)
+            return None, now
+        if not personal:
+            self._cache.move_to_end(stream)
         assert isinstance(state, aggregate.state)
-        return state
+        return state, since
 
-    def _keep(self, state: State) -> None:
-        held = self._cache.get(state.stream)
-        if held is None or held.version < state.version:
+    def _keep(self, state: State, since: float, *, personal: bool) -> None:
+        if personal:
+            held = self._personal.get(state.stream)
+            if held is None or held[0].version < state.version:
+                self._personal.put(state.stream, state, since=since)
+        state = erased(state)
+        known = self._cache.get(state.stream)
+        if known is None or known.version < state.version:
             self._cache[state.stream] = state
             self._cache.move_to_end(state.stream)
         while len(self._cache) > self._size:
             self._cache.popitem(last=False)
 
-    async def _from_snapshot(self, aggregate: Aggregate[S], stream: str) -> S:
-        snapshot = await self._snapshots.load(stream)
+    async def _from_snapshot(self, aggregate: Aggregate[S], stream: str, *, personal: bool) -> S:
+        snapshot = await self._snapshots.load(stream, personal=personal)
         if snapshot is None or snapshot.code_version != aggregate.code_version:
             return aggregate.initial(stream)
         try:
-            return aggregate.state.model_validate_json(snapshot.state)
-        except ValidationError:
+            if snapshot.subject is None:
+                return aggregate.state.model_validate_json(snapshot.state)
+            fields = snapshot.personal if personal else personal_fields(aggregate.state)
+            whole = {**json.loads(snapshot.state), **(fields or {})}
+            return aggregate.state.model_validate(whole)
+        except (ValidationError, ValueError, TypeError):
             return aggregate.initial(stream)
+
+
+def subject_of(state: State) -> str | None:
+    """The account whose personal data the state carries, None while it carries none."""
+    return getattr(state, state.SUBJECT) if state.SUBJECT else None
+
+
+def erased(state: S) -> S:
+    """As it is read once its subject was forgotten."""
+    if subject_of(state) is None:
+        return state
+    return state.model_copy(update=personal_fields(type(state)))
 
 
 class Unit:
@@ -149,16 +201,29 @@ class Unit:
         self.vault: list[VaultWrite] = []
         self.account_id: str | None = None
 
-    async def load(self, aggregate: Aggregate[S], aggregate_id: str, *, cached: bool = False) -> S:
-        """The state to decide on. ``cached`` holds for the first attempt only."""
-        use_cache = cached and self._first
-        loaded = await self._repository.load(aggregate, aggregate_id, cached=use_cache)
+    async def load(
+        self,
+        aggregate: Aggregate[S],
+        aggregate_id: str,
+        *,
+        cached: bool = False,
+        personal: bool = True,
+    ) -> S:
+        """The state to decide on. ``cached`` holds for the first attempt only.
+
+        ``personal=False``: it is only looked at, and not for its personal fields.
+        """
+        loaded = await self._repository.load(
+            aggregate, aggregate_id, cached=cached and self._first, personal=personal
+        )
         self.loaded[loaded.stream] = loaded
         return loaded.state
 
     def append(self, state: State, events: Sequence[Event]) -> None:
         if events:
-            self.appends.append((self.loaded[state.stream], events))
+            loaded = self.loaded[state.stream]
+            assert loaded.personal, "a state without its personal fields is no ground to append on"
+            self.appends.append((loaded, events))
 
     def write_vault(self, key: str, value: dict[str, Any] | None) -> None:
         self.vault.append(VaultWrite(key, value))

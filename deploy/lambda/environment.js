@@ -4,7 +4,7 @@
 const LEFT_OUT = {
   api: /(Subscription|Topic)$|^(Alarms|Outbox|PolicyStates|Timeouts)/,
   projector: /(Subscription|Topic)$|^(Alarms|Outbox|PolicyStates|Relay|Timeouts)/,
-  relay: /(Queue|DeadLetters|Subscription)$/,
+  relay: /(Queue|DeadLetters|Subscription)$|^(KeysTable|KmsKey|ObjectsBucket)$/,
 };
 
 const variableOf = (output) =>

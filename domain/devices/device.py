@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar, assert_never, cast
+from typing import Annotated, ClassVar, assert_never, cast
 
 from pydantic import Field
 
@@ -18,6 +18,7 @@ from domain.kernel.errors import Conflict, InvalidInput, NotFound, Refused
 from domain.kernel.event import Aggregate, Event, State, register
 from domain.kernel.ids import AccountId
 from domain.kernel.machine import Machine, Move, moves
+from domain.kernel.personal import Personal
 
 
 class DeviceStatus(StrEnum):
@@ -59,17 +60,25 @@ class DeviceLost(Refused):
     code = "device_lost"
 
 
+DeviceName = Annotated[str, Field(min_length=1, max_length=128), Personal()]
+
+
 class DeviceClaimed(Event):
     TOPIC: ClassVar[str] = "devices.device_claimed"
+    SUBJECT: ClassVar[str | None] = "account_id"
     account_id: str
-    name: str = Field(min_length=1, max_length=128)
+    name: DeviceName
     kind: DeviceKind
     capabilities: Capabilities
 
 
 class DeviceRenamed(Event):
+    """``account_id`` is missing in events from before names were sealed."""
+
     TOPIC: ClassVar[str] = "devices.device_renamed"
-    name: str = Field(min_length=1, max_length=128)
+    SUBJECT: ClassVar[str | None] = "account_id"
+    name: DeviceName
+    account_id: str | None = None
 
 
 class DeviceReportedLost(Event):
@@ -87,9 +96,11 @@ register(DeviceClaimed, DeviceRenamed, DeviceReportedLost, DeviceReleased)
 
 
 class Device(State):
+    SUBJECT: ClassVar[str | None] = "account_id"
+
     status: DeviceStatus | None = None
     account_id: AccountId | None = None
-    name: str = ""
+    name: Annotated[str, Personal()] = ""
     kind: DeviceKind | None = None
     capabilities: Capabilities = ()
     claimed_version: int = 0
@@ -127,7 +138,8 @@ def fold(state: Device, event: Event) -> Device:
             assert_never(known)
 
 
-DEVICE = Aggregate("device", Device, fold, snapshot_every=50)
+DEVICE = Aggregate("device", Device, fold, snapshot_every=50, code_version=2)
+"""Since 2 snapshots are sealed."""
 
 
 def claim(
@@ -173,6 +185,7 @@ def rename(device: Device, *, name: str, at: datetime) -> list[Event]:
             originator_version=device.version + 1,
             timestamp=at,
             name=name,
+            account_id=device.account_id,
         )
     ]
 

@@ -10,6 +10,8 @@ from typing import ClassVar, Generic, TypeVar
 from eventsourcing.utils import register_topic
 from pydantic import BaseModel, ConfigDict, Field
 
+from domain.kernel.personal import require_subject
+
 S = TypeVar("S", bound="State")
 
 
@@ -18,11 +20,13 @@ class Event(BaseModel):
 
     ``TOPIC`` is the released name (never an import path). Fields are only ever added; a breaking
     change raises ``class_version`` and adds a static ``upcast_vN_vM`` (eventsourcing's convention).
+    ``SUBJECT`` is the field that holds the account whose personal data the event carries.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     TOPIC: ClassVar[str]
+    SUBJECT: ClassVar[str | None] = None
     class_version: ClassVar[int] = 1
 
     originator_id: str = Field(description="Stream: category, '-', id of the aggregate")
@@ -31,9 +35,15 @@ class Event(BaseModel):
 
 
 class State(BaseModel):
-    """What an aggregate's decisions need to know; ``version`` is that of the last event folded."""
+    """What an aggregate's decisions need to know; ``version`` is that of the last event folded.
+
+    ``SUBJECT`` is the field that holds the account whose personal data the state carries; while it
+    is None, the personal fields hold nothing of anybody.
+    """
 
     model_config = ConfigDict(frozen=True)
+
+    SUBJECT: ClassVar[str | None] = None
 
     stream: str
     version: int = 0
@@ -52,6 +62,9 @@ class Aggregate(Generic[S]):
     fold: Callable[[S, Event], S]
     snapshot_every: int
     code_version: int = 1
+
+    def __post_init__(self) -> None:
+        require_subject(self.state, self.state.SUBJECT)
 
     def stream(self, aggregate_id: str) -> str:
         return f"{self.category}-{aggregate_id}"
@@ -73,4 +86,5 @@ def register(*event_types: type[Event]) -> None:
     for event_type in event_types:
         if "TOPIC" not in event_type.__dict__:
             raise TypeError(f"{event_type.__name__} inherits its TOPIC; give it one of its own")
+        require_subject(event_type, event_type.SUBJECT)
         register_topic(event_type.TOPIC, event_type)

@@ -6,8 +6,10 @@ When the key is destroyed, the field reads as what the mark says, and everything
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
@@ -33,3 +35,24 @@ def personal_fields(model: type[BaseModel]) -> dict[str, object]:
         for mark in field.metadata
         if isinstance(mark, Personal)
     }
+
+
+def require_subject(model: type[BaseModel], subject: str | None) -> None:
+    """Raises ``TypeError`` for personal fields that nobody could seal: of no subject, the subject
+    itself, or inside another field."""
+    personal = personal_fields(model)
+    if personal and (subject not in model.model_fields or subject in personal):
+        raise TypeError(f"{model.__name__} has personal fields; its SUBJECT names their account")
+    for name, field in model.model_fields.items():
+        if any(personal_fields(inner) for inner in _models_in(field.annotation)):
+            raise TypeError(f"{model.__name__}.{name} has personal fields inside; mark it whole")
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that a field's type is made of, however deep."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+        for field in annotation.model_fields.values():
+            yield from _models_in(field.annotation)
+    for argument in get_args(annotation):
+        yield from _models_in(argument)

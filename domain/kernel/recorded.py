@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from domain.kernel.event import Event
 
@@ -23,12 +23,17 @@ class Context:
 
 @dataclass(frozen=True)
 class Recorded:
-    """``generation`` is the store's (restoring a backup raises it), ``id`` the CloudEvent's."""
+    """``generation`` is the store's (restoring a backup raises it), ``id`` the CloudEvent's.
+
+    ``sealed``: the personal fields as they are stored and published. The same fields are sealed
+    to another text each time, so it does not count when two are compared.
+    """
 
     event: Event
     context: Context
     commit_token: str
     generation: int = 1
+    sealed: str | None = field(default=None, compare=False, repr=False)
 
     @property
     def id(self) -> str:

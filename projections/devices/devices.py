@@ -1,6 +1,7 @@
 """Read model ``devices``: one row per device, listed by the account that owns it.
 
-A released device keeps its row (the gate needs its version) and leaves the account's index.
+A released device keeps its row (the gate needs its version), without the name that its owner gave
+it, and leaves the account's index.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from typing import assert_never, cast
+from typing import Annotated, assert_never, cast
 
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
@@ -23,6 +24,7 @@ from domain.devices.device import (
     DeviceStatus,
 )
 from domain.kernel.event import Event, id_of
+from domain.kernel.personal import Personal
 from projections.devices.counters import (
     CounterItem,
     DeviceCounters,
@@ -36,7 +38,7 @@ from projections.kernel.items import GatedItem, Placed
 class DeviceRow(GatedRow):
     device_id: str
     account_id: str | None
-    name: str
+    name: Annotated[str, Personal()]
     kind: DeviceKind
     status: DeviceStatus
     capabilities: Capabilities
@@ -61,8 +63,8 @@ def fold(row: DeviceRow | None, event: Event) -> DeviceRow:
         case DeviceReportedLost():
             return row.model_copy(update={"status": DeviceStatus.LOST, "updated_at": at})
         case DeviceReleased():
-            released = {"status": DeviceStatus.RELEASED, "account_id": None, "updated_at": at}
-            return row.model_copy(update=released)
+            left = {"status": DeviceStatus.RELEASED, "account_id": None, "name": ""}
+            return row.model_copy(update={**left, "updated_at": at})
         case _:
             assert_never(known)
 

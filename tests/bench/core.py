@@ -23,7 +23,7 @@ from eventsourcing.sqlite import SQLiteAggregateRecorder, SQLiteDatastore
 from adapters import bootstrap
 from adapters.outbound.dynamodb import codec
 from adapters.outbound.dynamodb.client import AwsConnection
-from adapters.outbound.dynamodb.codec import PydanticMapper
+from adapters.outbound.dynamodb.mapper import PydanticMapper
 from adapters.outbound.dynamodb.snapshots import DynamoDbSnapshotStore
 from commands.kernel.dispatch import Loaded, Repository
 from commands.kernel.ports import Append
@@ -261,7 +261,7 @@ class Scene:
 
 
 class NoSnapshots:
-    async def load(self, stream: str) -> None:
+    async def load(self, stream: str, *, personal: bool = True) -> None:
         return None
 
     async def save(self, stream: str, snapshot: object) -> None:
@@ -350,7 +350,9 @@ async def measure(directory: Path, sizes: Sizes) -> Core:
         scene = Scene(
             client=client,
             core=core,
-            snapshots=DynamoDbSnapshotStore(client, settings.devices_snapshots_table),
+            snapshots=DynamoDbSnapshotStore(
+                client, settings.devices_snapshots_table, keyring=core.keyring
+            ),
             peer=EventsourcingStore(PydanticMapper(), recorder),
             events_table=settings.devices_events_table,
             snapshots_table=settings.devices_snapshots_table,

@@ -12,7 +12,6 @@ from botocore.parsers import ResponseParserError
 
 from adapters.outbound.dynamodb.client import from_client_error
 from adapters.outbound.dynamodb.event_store import DynamoDbEventStore
-from adapters.outbound.dynamodb.snapshots import DynamoDbSnapshotStore
 from adapters.outbound.dynamodb.vault import DynamoDbVault
 from commands.kernel.ports import VaultWrite
 from domain.kernel.errors import (
@@ -22,6 +21,7 @@ from domain.kernel.errors import (
     TooLarge,
     VersionConflict,
 )
+from tests.support.sealing import event_store, snapshot_store
 from tests.support.store_contract import append, commit, names, new_stream, token
 from tests.support.tables import Tables, connect, create_tables
 
@@ -69,7 +69,7 @@ async def tables(client: DynamoDBClient) -> Tables:
 
 @pytest.fixture
 def store(client: DynamoDBClient, tables: Tables) -> DynamoDbEventStore:
-    return DynamoDbEventStore(client, tables.events, tables.vault)
+    return event_store(client, tables)
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def faulty(
 ) -> Callable[[Exception, bool], DynamoDbEventStore]:
     def make(fault: Exception, done: bool) -> DynamoDbEventStore:
         broken: Any = Faulty(client, fault, done=done)
-        return DynamoDbEventStore(broken, tables.events, tables.vault)
+        return event_store(broken, tables)
 
     return make
 
@@ -224,7 +224,7 @@ async def test_a_vault_item_that_is_no_json_is_a_broken_contract(
 
 
 async def test_a_damaged_snapshot_counts_as_none(client: DynamoDBClient, tables: Tables) -> None:
-    snapshots = DynamoDbSnapshotStore(client, tables.snapshots)
+    snapshots = snapshot_store(client, tables)
     whole = {"stream": {"S": "s"}, "version": {"N": "1"}, "code_version": {"N": "1"}}
     for state in ({}, {"state": {"B": b"no zlib"}}, {"state": {"S": "text"}}):
         item: Any = {**whole, **state}

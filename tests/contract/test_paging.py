@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from adapters.outbound.dynamodb.event_store import DynamoDbEventStore
 from commands.kernel.ports import Append
+from tests.support.sealing import event_store
 from tests.support.store_contract import big, commit, new_stream
 from tests.support.tables import connect, create_tables
 
@@ -17,7 +17,7 @@ async def test_a_load_asks_for_every_page(engine: str, request: pytest.FixtureRe
     asked: list[dict[str, Any]] = []
     async with connect(request.getfixturevalue(f"{engine}_url")).dynamodb() as client:
         tables = await create_tables(client)
-        store = DynamoDbEventStore(client, tables.events, tables.vault)
+        store = event_store(client, tables)
         stream = new_stream()
         for after in range(0, 40, 10):
             events = [big(stream, after + each) for each in range(1, 11)]

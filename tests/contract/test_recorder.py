@@ -18,11 +18,11 @@ from eventsourcing.persistence import (
 from eventsourcing.tests import persistence
 
 from adapters.outbound.dynamodb.client import AwsConnection
-from adapters.outbound.dynamodb.codec import PydanticMapper
-from adapters.outbound.dynamodb.event_store import DynamoDbEventStore
+from adapters.outbound.dynamodb.mapper import PydanticMapper
 from adapters.outbound.dynamodb.recorder import DynamoDbRecorder
 from domain.kernel.event import Event
 from tests.support.events import EXAMPLES
+from tests.support.sealing import DERIVED, event_store
 from tests.support.tables import Tables, connect, create_tables
 
 
@@ -78,13 +78,13 @@ def test_what_the_recorder_stores_the_event_store_reads(
     recorder: DynamoDbRecorder, connection: AwsConnection, tables: Tables
 ) -> None:
     events = [event for event in EXAMPLES if event.originator_id.startswith("device-")]
-    mapper = PydanticMapper()
+    mapper = PydanticMapper(keys=DERIVED)
     recorder.insert_events([mapper.to_stored_event(event) for event in events])
     stream = events[0].originator_id
 
     async def read() -> list[Event]:
         async with connection.dynamodb() as client:
-            store = DynamoDbEventStore(client, tables.events, tables.vault)
+            store = event_store(client, tables)
             return [each.event for each in await store.read(stream)]
 
     assert asyncio.run(read()) == events

@@ -7,8 +7,6 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from adapters.outbound.dynamodb.event_store import DynamoDbEventStore
-from adapters.outbound.dynamodb.snapshots import DynamoDbSnapshotStore
 from adapters.outbound.dynamodb.vault import DynamoDbVault
 from adapters.outbound.memory.store import MemoryEventStore, MemorySnapshotStore, MemoryVault
 from commands.kernel.ports import EventStore
@@ -17,6 +15,7 @@ from tests.support.racing_writers import (
     OverlappingWritersContract,
     RefusedBeforeAnyWriteContract,
 )
+from tests.support.sealing import event_store, snapshot_store
 from tests.support.store_contract import (
     EventStoreContract,
     RacingWritersContract,
@@ -44,9 +43,9 @@ async def on_dynamodb(url: str) -> AsyncIterator[Stores]:
     async with connect(url).dynamodb() as client:
         tables = await create_tables(client)
         yield Stores(
-            DynamoDbEventStore(client, tables.events, tables.vault),
+            event_store(client, tables),
             DynamoDbVault(client, tables.vault),
-            DynamoDbSnapshotStore(client, tables.snapshots),
+            snapshot_store(client, tables),
         )
 
 

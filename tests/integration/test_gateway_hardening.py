@@ -48,12 +48,14 @@ async def test_a_session_that_could_not_begin_is_not_online(
 ) -> None:
     read, reads = world.store.read, 0
 
-    async def read_once(stream: str, *, after: int = 0, up_to: int | None = None) -> list[Recorded]:
+    async def read_once(
+        stream: str, *, after: int = 0, up_to: int | None = None, personal: bool = True
+    ) -> list[Recorded]:
         nonlocal reads
         reads += 1
         if reads > 1:
             raise StoreUnavailable("no store now")
-        return await read(stream, after=after, up_to=up_to)
+        return await read(stream, after=after, up_to=up_to, personal=personal)
 
     monkeypatch.setattr(world.store, "read", read_once)
     device = RawDevice(await gateway.connect(key))

@@ -41,9 +41,7 @@ NAMING = (
 def test_each_output_is_a_setting_and_each_named_resource_in_the_settings_is_an_output() -> None:
     outputs = {variable_of(name) for name in load_template()["Outputs"]}
     named = {
-        f"HOMECAST_{field}".upper()
-        for field in Settings.model_fields
-        if field.endswith(NAMING)
+        f"HOMECAST_{field}".upper() for field in Settings.model_fields if field.endswith(NAMING)
     }
     assert outputs == named
 

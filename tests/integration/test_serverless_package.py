@@ -51,6 +51,7 @@ def size_at_aws(variables: dict[str, Any], resources: dict[str, Any]) -> int:
         "AWS::SQS::Queue": "https://sqs.ap-southeast-2.amazonaws.com/123456789012/",
         "AWS::SNS::Topic": "arn:aws:sns:ap-southeast-2:123456789012:",
         "AWS::DynamoDB::Table": "",
+        "AWS::S3::Bucket": "",
     }
     total = 0
     for name, value in variables.items():

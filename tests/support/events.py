@@ -17,7 +17,9 @@ from domain.devices import device, lane
 from domain.devices import remote_command as rc
 from domain.devices.capabilities import KINDS, DeviceKind
 from domain.kernel.event import Event
+from domain.kernel.personal import personal_fields
 from domain.kernel.recorded import Context, Recorded
+from tests.support.sealing import sealed
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 DEVICE_ID = "abcdefghijklmnopqrstuvwxyz"
@@ -49,7 +51,7 @@ EXAMPLES: tuple[Event, ...] = (
         kind=next(iter(DeviceKind)),
         capabilities=KINDS[next(iter(DeviceKind))],
     ),
-    _device(device.DeviceRenamed, 2, name="Kitchen"),
+    _device(device.DeviceRenamed, 2, name="Kitchen", account_id="01KA0000000000000000000009"),
     _device(device.DeviceReportedLost, 3, by="token:01KA0000000000000000000003"),
     _device(device.DeviceReleased, 4, by="token:01KA0000000000000000000003"),
     _lane(lane.LaneOpened, 1, account_id="01KA0000000000000000000009", device_version=1),
@@ -94,16 +96,27 @@ def recorded(event: Event) -> Recorded:
     return Recorded(event, CONTEXT, commit_token="")
 
 
-def golden_file(topic: str, class_version: int) -> Path:
-    return GOLDEN / f"{topic}.v{class_version}.json"
+def golden_file(topic: str, class_version: int, *, sealed: bool = False) -> Path:
+    return GOLDEN / f"{topic}.v{class_version}{'.sealed' if sealed else ''}.json"
+
+
+SEALED = [event.TOPIC for event in EXAMPLES if personal_fields(type(event))]
+"""Types with personal fields. A golden file without ``sealed`` shows the form from before."""
+BEFORE_SEALING = {
+    event.TOPIC: event.model_copy(update={"account_id": None})
+    for event in EXAMPLES
+    if isinstance(event, device.DeviceRenamed)
+}
 
 
 def write_missing() -> None:
     for event in EXAMPLES:
-        path = golden_file(event.TOPIC, event.class_version)
+        has_personal = event.TOPIC in SEALED
+        path = golden_file(event.TOPIC, event.class_version, sealed=has_personal)
         if not path.exists():
             options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-            path.write_bytes(orjson.dumps(to_cloud_event(recorded(event)), option=options))
+            stored = sealed(recorded(event))
+            path.write_bytes(orjson.dumps(to_cloud_event(stored), option=options))
 
 
 if __name__ == "__main__":

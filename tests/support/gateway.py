@@ -93,11 +93,11 @@ class FaultyStore(MemoryEventStore):
     loses_answers = 0
 
     async def read(
-        self, stream: str, *, after: int = 0, up_to: int | None = None
+        self, stream: str, *, after: int = 0, up_to: int | None = None, personal: bool = True
     ) -> list[Recorded]:
         if self.away:
             raise StoreUnavailable("no store now")
-        return await super().read(stream, after=after, up_to=up_to)
+        return await super().read(stream, after=after, up_to=up_to, personal=personal)
 
     async def commit(self, *args: Any, **kwargs: Any) -> list[Recorded]:
         if self.away:
@@ -155,7 +155,7 @@ class World:
         self.redis = redis
         self.vault = MemoryVault()
         self.store = FaultyStore(self.vault)
-        self.snapshots = MemorySnapshotStore()
+        self.snapshots = MemorySnapshotStore(self.store.keyring)
         self.twins = MemoryTwins()
         self.ids = Ulids()
         self._clients: list[Redis] = []

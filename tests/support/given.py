@@ -13,15 +13,12 @@ from typing import Any, Generic, TypeVar
 
 import orjson
 
-from adapters.outbound.dynamodb.codec import (
-    PydanticMapper,
-    from_cloud_event,
-    from_item,
-    to_cloud_event,
-    to_item,
-)
+from adapters.outbound.dynamodb.codec import to_cloud_event, to_item
+from adapters.outbound.dynamodb.mapper import PydanticMapper
+from adapters.outbound.dynamodb.sealer import opened_item
 from domain.kernel.event import Aggregate, Event, State
 from domain.kernel.recorded import Context, Recorded
+from tests.support.sealing import DERIVED, opened, sealed
 
 S = TypeVar("S", bound=State)
 Step = Callable[[Any], list[Event]]
@@ -121,13 +118,13 @@ def assert_survives_storage(after: Given[S]) -> None:
 
 
 def through_codec(event: Event) -> Event:
-    recorded = Recorded(event, CONTEXT, "commit")
-    item = from_item(to_item(recorded))
+    recorded = sealed(Recorded(event, CONTEXT, "commit"))
+    item = opened_item(DERIVED, to_item(recorded))
     assert item == recorded
-    published = from_cloud_event(orjson.loads(orjson.dumps(to_cloud_event(item))))
+    published = opened(orjson.loads(orjson.dumps(to_cloud_event(item))))
     assert published.id == recorded.id
     assert published.context == recorded.context
-    mapper = PydanticMapper()
+    mapper = PydanticMapper(keys=DERIVED)
     stored: Any = mapper.to_domain_event(mapper.to_stored_event(published.event))
     assert isinstance(stored, Event)
     return stored

@@ -21,10 +21,10 @@ class PassingStore:
         self.reads = self.commits = self.conflicts = 0
 
     async def read(
-        self, stream: str, *, after: int = 0, up_to: int | None = None
+        self, stream: str, *, after: int = 0, up_to: int | None = None, personal: bool = True
     ) -> list[Recorded]:
         self.reads += 1
-        return await self.store.read(stream, after=after, up_to=up_to)
+        return await self.store.read(stream, after=after, up_to=up_to, personal=personal)
 
     async def commit(
         self,
@@ -74,10 +74,10 @@ class ScheduledStore(PassingStore):
         self._waiting: list[asyncio.Future[None]] = []
 
     async def read(
-        self, stream: str, *, after: int = 0, up_to: int | None = None
+        self, stream: str, *, after: int = 0, up_to: int | None = None, personal: bool = True
     ) -> list[Recorded]:
         await self._turn()
-        return await super().read(stream, after=after, up_to=up_to)
+        return await super().read(stream, after=after, up_to=up_to, personal=personal)
 
     async def commit(self, *args: Any, **kwargs: Any) -> list[Recorded]:
         await self._turn()

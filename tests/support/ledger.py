@@ -13,8 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from adapters.outbound.dynamodb.client import AwsConnection
-from adapters.outbound.dynamodb.codec import from_item
+from adapters import bootstrap
 from adapters.outbound.dynamodb.streams import scan_items
 from adapters.settings import Settings
 from domain.devices.remote_command import CommandStatus
@@ -113,16 +112,17 @@ def _was_late(history: History) -> bool:
 
 async def read_books(settings: Settings, endpoint_url: str) -> Books:
     """Events and rows, straight from the tables at this endpoint."""
-    async with AwsConnection(settings.aws_region, endpoint_url).dynamodb() as client:
-        events = await _items(client, settings.devices_events_table)
+    there = settings.model_copy(update={"aws_endpoint_url": endpoint_url})
+    async with bootstrap.storage(there) as parts:
+        events = await _items(parts.dynamodb, settings.devices_events_table)
         return Books(
-            events=[from_item(item) for item in events],
+            events=await parts.sealer.from_items(events),
             device_items=[
                 item
-                for item in await _items(client, settings.devices_table)
+                for item in await _items(parts.dynamodb, settings.devices_table)
                 if not item["device_id"]["S"].startswith(PREFIX)
             ],
-            command_items=await _items(client, settings.remote_commands_table),
+            command_items=await _items(parts.dynamodb, settings.remote_commands_table),
         )
 
 

@@ -71,10 +71,10 @@ class TurnStore:
         self._process = process
 
     async def read(
-        self, stream: str, *, after: int = 0, up_to: int | None = None
+        self, stream: str, *, after: int = 0, up_to: int | None = None, personal: bool = True
     ) -> list[Recorded]:
         await self._turns.take(self._process, f"read {stream}")
-        return await self._store.read(stream, after=after, up_to=up_to)
+        return await self._store.read(stream, after=after, up_to=up_to, personal=personal)
 
     async def commit(
         self,

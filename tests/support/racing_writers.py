@@ -32,10 +32,10 @@ class OneAtATime:
         self._turn = asyncio.Lock()
 
     async def read(
-        self, stream: str, *, after: int = 0, up_to: int | None = None
+        self, stream: str, *, after: int = 0, up_to: int | None = None, personal: bool = True
     ) -> list[Recorded]:
         async with self._turn:
-            return await self._store.read(stream, after=after, up_to=up_to)
+            return await self._store.read(stream, after=after, up_to=up_to, personal=personal)
 
     async def commit(
         self,

@@ -26,6 +26,7 @@ from domain.kernel.recorded import Context, Recorded
 from tests.support.events import AT
 
 CONTEXT = Context("correlation", "causation", "token:1", trace="Root=1-2-3")
+ACCOUNT = "01JDEMQ0000000000000000001"
 WRITERS = 20
 
 
@@ -45,7 +46,13 @@ def token() -> str:
 
 
 def renamed(stream: str, version: int, name: str = "lamp", **changes: Any) -> Event:
-    event = DeviceRenamed(originator_id=stream, originator_version=version, timestamp=AT, name=name)
+    event = DeviceRenamed(
+        originator_id=stream,
+        originator_version=version,
+        timestamp=AT,
+        name=name,
+        account_id=ACCOUNT,
+    )
     return event.model_copy(update=changes)
 
 

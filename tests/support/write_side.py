@@ -74,7 +74,7 @@ class WriteSide:
     ) -> None:
         self.memory = memory or MemoryEventStore()
         self.store = store or self.memory
-        self.snapshots = snapshots or MemorySnapshotStore()
+        self.snapshots = snapshots or MemorySnapshotStore(self.memory.keyring)
         self.clock = clock or SetClock()
         self.ids = ids or CountedIds()
         self.hints = HintLog()

@@ -83,7 +83,8 @@ def found_engines(folder: Path) -> local.Engines | None:
     aws, redis = (urlsplit(known[f"HOMECAST_{name}_URL"]) for name in ("AWS_ENDPOINT", "REDIS"))
     assert aws.port is not None
     assert redis.port is not None
-    return local.Engines(MiniStack(folder, aws.port, local.REGION), Redis(folder, redis.port))
+    ministack = MiniStack(folder, aws.port, local.REGION)
+    return local.Engines(ministack, Redis(folder, redis.port), folder / "key")
 
 
 def welcome(api_url: str, home: demo_home.Home, example: str | None) -> str:

@@ -51,10 +51,12 @@ def inherited() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Engines:
-    """MiniStack and Redis in one directory, at the ports that are remembered there."""
+    """MiniStack and Redis in one directory, at the ports that are remembered there, and the key
+    that stands in for KMS."""
 
     ministack: MiniStack
     redis: Redis
+    key_file: Path
 
     @classmethod
     def in_directory(
@@ -64,6 +66,7 @@ class Engines:
         return cls(
             MiniStack(directory / "aws", ports.of("ministack"), REGION, persist, roles),
             Redis(directory / "redis", ports.of("redis")),
+            directory / "key",
         )
 
     @property
@@ -83,10 +86,17 @@ class Engines:
 
     async def stack(self, prefix: str) -> dict[str, str]:
         """Create or update the stack; all settings that name something in the engines."""
-        return self._settings(await provision(self.place, stack=prefix, prefix=prefix))
+        outputs = await provision(self.place, stack=prefix, prefix=prefix)
+        # Of its keys the embedded KMS keeps what it had when it was last stopped in peace: what
+        # they wrap would not survive a crash.
+        keys = {"HOMECAST_KMS_KEY": "", "HOMECAST_KEY_FILE": str(self.key_file)}
+        return self._settings(outputs) | keys
 
     async def functions(self, stage: str) -> dict[str, str]:
-        """The same with the functions of `serverless.yml`, and the address of their API."""
+        """The same with the functions of `serverless.yml`, and the address of their API.
+
+        Functions have no file in common with the processes: all of them use the embedded KMS.
+        """
         return self._settings(await deploy(self.place, stage=stage, redis_url=self.redis.url))
 
     def _settings(self, outputs: Mapping[str, str]) -> dict[str, str]:

@@ -259,12 +259,12 @@ class DeviceSession:
     async def _checked(self, state: State) -> State:
         """By the capabilities of this claim: the lane vouches for the cached device."""
         repository = self._runtime.container.repository
-        device = (await repository.load(DEVICE, self.device_id, cached=True)).state
+        loaded = await repository.load(DEVICE, self.device_id, cached=True, personal=False)
         try:
-            return check_report(device.capabilities, state)
+            return check_report(loaded.state.capabilities, state)
         except InvalidInput:
-            device = (await repository.load(DEVICE, self.device_id)).state
-            return check_report(device.capabilities, state)
+            loaded = await repository.load(DEVICE, self.device_id, personal=False)
+            return check_report(loaded.state.capabilities, state)
 
     def _reporting(self) -> Reports:
         if self._reports is None:

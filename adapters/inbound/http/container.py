@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -73,8 +73,12 @@ class Statuses(Protocol):
         """How it was some seconds ago, at no cost; None while nothing is known."""
 
 
+Decode = Callable[[dict[str, Any]], Awaitable[Recorded]]
+
+
 class Container(DecidingContainer, Protocol):
-    """``decode``: a CloudEvent of the feed as the event it carries; raises ``ContractError``."""
+    """``decode``: a CloudEvent of the feed as the event it carries; raises ``ContractError``, or
+    ``StoreUnavailable`` when the key to its personal data cannot be reached."""
 
     @property
     def feed(self) -> Feed: ...
@@ -93,4 +97,4 @@ class Container(DecidingContainer, Protocol):
     @property
     def operations(self) -> Operations: ...
     @property
-    def decode(self) -> Callable[[dict[str, Any]], Recorded]: ...
+    def decode(self) -> Decode: ...

@@ -14,7 +14,8 @@ from typing import Any
 
 import structlog
 
-from domain.kernel.errors import ContractError
+from adapters.inbound.http.container import Decode
+from domain.kernel.errors import ContractError, Unavailable
 from domain.kernel.recorded import Recorded
 from projections.devices.ports import Feed, FeedReset
 
@@ -53,9 +54,7 @@ class Listener:
 class Watch:
     """One account's feed, read by one task for all listeners."""
 
-    def __init__(
-        self, feed: Feed, account_id: str, decode: Callable[[dict[str, Any]], Recorded]
-    ) -> None:
+    def __init__(self, feed: Feed, account_id: str, decode: Decode) -> None:
         self.listeners: set[Listener] = set()
         self.used_at = asyncio.get_running_loop().time()
         self._feed = feed
@@ -73,7 +72,7 @@ class Watch:
             async with self._feed.watch(self._account_id) as messages:
                 self._open.set()
                 async for raw in messages:
-                    message = self._decoded(raw)
+                    message = await self._decoded(raw)
                     if message is not None:
                         observe(message)
                         for listener in self.listeners:
@@ -81,20 +80,22 @@ class Watch:
         finally:
             self._open.set()  # whoever waits goes on without hints
 
-    def _decoded(self, raw: dict[str, Any] | FeedReset) -> Message | None:
+    async def _decoded(self, raw: dict[str, Any] | FeedReset) -> Message | None:
         if isinstance(raw, FeedReset) or raw.get("type") != "event":
             return raw
         try:
-            return self._decode(raw["event"])
+            return await self._decode(raw["event"])
         except (ContractError, KeyError):
             return None  # an event of a newer release: the read models will tell
+        except Unavailable:
+            return FeedReset()  # what it says cannot be read now
 
 
 class AccountFeeds:
     def __init__(
         self,
         feed: Feed,
-        decode: Callable[[dict[str, Any]], Recorded],
+        decode: Decode,
         *,
         observe: Observe = lambda _: None,
         linger: float = LINGER,

@@ -135,12 +135,15 @@ class Live:
                     for name, data in told:
                         account.ring.emit(name, data)
 
-    def close_unused(self) -> None:
+    def tidy(self) -> None:
+        """Called every second: close the rings that nobody looks at, and purge the others."""
         until = asyncio.get_running_loop().time() - self._linger
         for account_id, account in list(self._accounts.items()):
             if not account.ring.streams and account.left_at <= until:
                 del self._accounts[account_id]
                 account.task.cancel()
+            else:
+                account.ring.purge()
 
     def stop(self) -> None:
         """End all streams; their clients come back, elsewhere."""

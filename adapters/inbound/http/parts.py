@@ -63,7 +63,7 @@ class Parts:
             await self.feeds.close()
 
     async def _tidy(self) -> None:
-        self.live.close_unused()
+        self.live.tidy()
         self.feeds.close_unused()
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -12,6 +13,8 @@ import orjson
 KEPT = 512
 ROOM = 1_000_000
 """Bytes that a ring keeps, and that a stream may be behind."""
+KEPT_SECONDS = 55.0
+"""Events may hold names of devices: none stays here for over a minute, read or not."""
 BEHIND = 256
 """Events that a stream may be behind before it is cut; its client comes back with its last id."""
 
@@ -23,6 +26,7 @@ class LiveEvent:
     sequence: int
     name: str
     text: bytes
+    at: float = field(default_factory=time.monotonic)
 
 
 def text_of(name: str, data: Any, event_id: str | None) -> bytes:
@@ -96,8 +100,17 @@ class Ring:
         self._kept.append(event)
         self._held += len(event.text)
         while len(self._kept) > self._size or self._held > self._room:
-            self._held -= len(self._kept.popleft().text)
+            self._drop_first()
         self._give(event)
+
+    def purge(self, *, seconds: float = KEPT_SECONDS) -> None:
+        """Called every second: drop what is over that age."""
+        until = time.monotonic() - seconds
+        while self._kept and self._kept[0].at <= until:
+            self._drop_first()
+
+    def _drop_first(self) -> None:
+        self._held -= len(self._kept.popleft().text)
 
     def reset(self) -> None:
         """Ids from before this are unknown from now on."""

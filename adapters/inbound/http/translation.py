@@ -82,8 +82,6 @@ class Translation:
             yield from self._of_event(message)
         elif message.get("type") == "command":
             yield from self._of_command(RemoteCommandRow.model_validate(message["command"]))
-        elif message.get("type") == "device":
-            yield from self._of_device(DeviceRow.model_validate(message["device"]))
         elif message.get("type") == "presence":
             yield from self.of_presence(message["device_id"], online=message["online"])
         elif message.get("device_id") not in self.online:

@@ -7,7 +7,8 @@ import itertools
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol
+from contextlib import suppress
+from typing import Any, Protocol, TypeVar
 
 import orjson
 import structlog
@@ -17,9 +18,10 @@ from adapters.faststream_aws.subscriber import SQSSubscriber
 from adapters.inbound.workers.feeds import Progress
 from commands.devices.ports import Lanes, Watchers
 from commands.kernel.ports import Tracer
-from domain.devices.device import DeviceStatus
+from domain.devices.device import DEVICE, DeviceStatus
 from domain.devices.remote_command import CommandStatus
 from domain.kernel.errors import ContractError, Unavailable
+from domain.kernel.event import Event
 from domain.kernel.recorded import Recorded
 from projections.devices.devices import DeviceRow
 from projections.devices.remote_commands import RemoteCommandRow
@@ -28,6 +30,7 @@ from projections.kernel.slots import CANARY, Pointer, Slot, Slotted
 
 log = structlog.get_logger("homecast.projector")
 
+T = TypeVar("T")
 GROUPS_AT_ONCE = 24
 RETRY_DELAY = Backoff(first=0.5, maximum=30.0)
 """A group that fails for another reason than a fault outside comes back after these pauses;
@@ -45,7 +48,8 @@ class Receiver(Protocol):
     async def receive(self, bodies: Sequence[Any]) -> None: ...
 
 
-Decode = Callable[[Mapping[str, Any]], Recorded]
+Decode = Callable[[Mapping[str, Any]], Awaitable[Recorded]]
+Encode = Callable[[Recorded], dict[str, Any]]
 Apply = Callable[[list[Recorded]], Awaitable[None]]
 
 
@@ -64,23 +68,31 @@ class Projector:
         pointer: Pointer,
         watchers: Watchers,
         lanes: Lanes,
+        encode: Encode,
     ) -> None:
         self._devices = devices
         self._remote_commands = remote_commands
         self._pointer = pointer
         self._watchers = watchers
         self._lanes = lanes
+        self._encode = encode
 
     async def on_devices(self, recorded: list[Recorded], slot: Slot) -> None:
+        """Watchers are told the events themselves: a row would carry the device's name in clear."""
         rows = await self._devices.of(slot).apply(recorded)
         if not await self._is_live("devices", slot):
             return
         for row in rows:
             if row.status != DeviceStatus.CLAIMED:
                 await self._lanes.nudge([row.device_id])
-            if row.account_id:
-                message = {"type": "device", "device": row.model_dump(mode="json")}
-                await self._watchers.tell(row.account_id, message)
+            for one in recorded:
+                if row.account_id and _is_of_claim(one.event, row):
+                    await self._tell(row.account_id, one)
+
+    async def _tell(self, account_id: str, one: Recorded) -> None:
+        with suppress(ContractError):  # from before names were sealed: it stays untold
+            message = {"type": "event", "event": self._encode(one)}
+            await self._watchers.tell(account_id, message)
 
     async def on_remote_commands(self, recorded: list[Recorded], slot: Slot) -> None:
         rows = await self._remote_commands.of(slot).apply(recorded)
@@ -95,6 +107,16 @@ class Projector:
 
     async def _is_live(self, model: str, slot: Slot) -> bool:
         return (await self._pointer.state(model)).live is slot
+
+
+def _is_of_claim(event: Event, row: DeviceRow) -> bool:
+    """Whether it happened to the device under its present owner: what was before is not theirs."""
+    whose = getattr(event, "account_id", None) or row.account_id
+    return (
+        event.originator_id == DEVICE.stream(row.device_id)
+        and event.timestamp >= row.claimed_at
+        and whose == row.account_id
+    )
 
 
 class Inbox:
@@ -130,7 +152,8 @@ class Inbox:
         if recorded:
             header = recorded[0].context.trace
             with self._tracer.span(f"project.{self._projection}", header=header):
-                await self._apply_patiently(recorded)
+                stream = recorded[-1].event.originator_id
+                await patiently(lambda: self._apply(recorded), stream)
             if self._progress:
                 await self._progress.applied(max(one.event.timestamp for one in recorded))
             _line(self._projection, recorded, started)
@@ -144,7 +167,7 @@ class Inbox:
                 await self._progress.canary(body)
             return None
         try:
-            return self._decode(body)
+            return await patiently(lambda: self._decode(body), "undecoded")
         except ContractError as error:
             return error
 
@@ -160,16 +183,16 @@ class Inbox:
             headers={"error": (error.detail or error.code)[:ERROR_MAX]},
         )
 
-    async def _apply_patiently(self, recorded: list[Recorded]) -> None:
-        for pause in itertools.chain(FAULT_PAUSES, itertools.repeat(FAULT_PAUSES[-1])):
-            try:
-                await self._apply(recorded)
-            except Unavailable as error:
-                stream = recorded[-1].event.originator_id
-                log.warning("projection_waits", stream=stream, code=error.code)
-                await asyncio.sleep(pause)
-            else:
-                return
+
+async def patiently(work: Callable[[], Awaitable[T]], stream: str) -> T:
+    """Throttling and faults are waited for."""
+    for pause in itertools.chain(FAULT_PAUSES, itertools.repeat(FAULT_PAUSES[-1])):
+        try:
+            return await work()
+        except Unavailable as error:
+            log.warning("projection_waits", stream=stream, code=error.code)
+            await asyncio.sleep(pause)
+    raise AssertionError("the pauses have no end")
 
 
 def _line(projection: str, recorded: Sequence[Recorded], started: float) -> None:

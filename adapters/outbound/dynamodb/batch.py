@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from adapters.outbound.dynamodb.codec import Item, dump_json, public_size, to_item
+from adapters.outbound.dynamodb.sealer import Sealer
 from commands.kernel.ports import Append, VaultWrite
 from domain.kernel.errors import ContractError, InvalidInput, TooLarge
 from domain.kernel.recorded import Context, Recorded
@@ -32,13 +33,14 @@ class Batch:
     vault: dict[str, Item | None]
 
 
-def prepare(
+async def prepare(
     appends: Sequence[Append],
     vault: Sequence[VaultWrite],
     *,
     context: Context,
     commit_token: str,
     generation: int,
+    sealer: Sealer,
 ) -> Batch:
     """Raises ``TooLarge``; ``ContractError`` when the commit contradicts itself."""
     _check_streams(appends)
@@ -55,6 +57,7 @@ def prepare(
     }
     if len(changes) < len(vault):
         raise ContractError("a commit changes each vault item once")
+    recorded = await sealer.seal(recorded)
     batch = Batch(commit_token, recorded, [to_item(each) for each in recorded], changes)
     check_sizes(batch)
     return batch

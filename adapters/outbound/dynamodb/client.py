@@ -23,9 +23,9 @@ from domain.kernel.errors import (
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
     from types_aiobotocore_dynamodbstreams import DynamoDBStreamsClient
-    from types_aiobotocore_sqs import SQSClient
     from types_aiobotocore_kms import KMSClient
     from types_aiobotocore_s3 import S3Client
+    from types_aiobotocore_sqs import SQSClient
 
 CONNECT_TIMEOUT = 2.0
 READ_TIMEOUT = 10.0

@@ -1,7 +1,8 @@
-"""Events as stored items, as CloudEvents and as eventsourcing's ``StoredEvent``.
+"""Events as stored items and as CloudEvents; ``mapper`` has eventsourcing's ``StoredEvent``.
 
 A stored item holds the event's own fields as one JSON string; what all events share stands beside
-it in attributes of its own, so that the relay publishes without decoding. Events are dumped and
+it in attributes of its own, so that the relay publishes without decoding. Personal fields are not
+among them: they stand sealed in an attribute (``Sealer`` has the keys). Events are dumped and
 validated by pydantic; older versions are upcast on the way in (static ``upcast_vN_vM(state)`` on
 the event class, eventsourcing's convention). Whatever cannot be decoded raises ``ContractError``.
 """
@@ -10,19 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal, cast, get_args
-from uuid import UUID
+from typing import Any, Literal, get_args
 
 import orjson
-from eventsourcing.domain import DomainEventProtocol
-from eventsourcing.persistence import Cipher, Compressor, JSONTranscoder, Mapper, StoredEvent
-from eventsourcing.utils import get_topic
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from domain.devices.device import DeviceEvent
 from domain.devices.lane import LaneEvent
 from domain.kernel.errors import ContractError, InvalidInput
 from domain.kernel.event import Event
+from domain.kernel.personal import personal_fields
 from domain.kernel.recorded import Context, Recorded, event_id
 
 Item = Mapping[str, Any]
@@ -53,6 +51,7 @@ class CloudEvent(BaseModel):
     causationid: str
     principal: str
     awstraceheader: str | None = None
+    sealed: str | None = None
     data: dict[str, Any]
 
 
@@ -60,8 +59,25 @@ class CloudEvent(BaseModel):
 
 
 def dump_data(event: Event) -> dict[str, Any]:
-    """The event's own fields as JSON values."""
-    return event.model_dump(mode="json", exclude=_ENVELOPE)
+    """The event's own fields as JSON values, without the personal ones."""
+    personal = personal_fields(type(event))
+    return event.model_dump(mode="json", exclude=_ENVELOPE | personal.keys())
+
+
+def dump_personal(event: Event) -> dict[str, Any]:
+    """The other part: what may be stored and published only sealed."""
+    return event.model_dump(mode="json", include=set(personal_fields(type(event))))
+
+
+def place_of(stream: Any, version: Any, topic: Any) -> tuple[str, str, str]:
+    """What a sealed text is bound to."""
+    return str(stream), str(version), str(topic)
+
+
+def require_sealed(event: Event, sealed: str | None) -> None:
+    """Without its personal fields an event does not decode: they must not be left out unnoticed."""
+    if sealed is None and personal_fields(type(event)):
+        raise ContractError(f"{event.TOPIC} has personal fields and is not sealed")
 
 
 def dump_json(value: Any) -> str:
@@ -80,8 +96,16 @@ def dump_time(time: datetime) -> str:
 
 
 def load_event(
-    topic: str, version_of_type: int, stream: str, version: int, time: Any, data: dict[str, Any]
+    topic: str,
+    version_of_type: int,
+    stream: str,
+    version: int,
+    time: Any,
+    data: dict[str, Any],
+    *,
+    erased: bool = False,
 ) -> Event:
+    """``erased``: personal fields become what their marks say, whatever the data hold."""
     event_type = EVENT_TYPES.get(topic)
     if event_type is None:
         raise ContractError(f"unknown event type {topic!r}", type=topic)
@@ -96,6 +120,8 @@ def load_event(
     try:
         for older in range(version_of_type, event_type.class_version):
             getattr(event_type, f"upcast_v{older}_v{older + 1}")(state)
+        if erased:
+            state.update(personal_fields(event_type))
         return event_type.model_validate(state)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ContractError(f"{topic} does not fit its type", type=topic) from error
@@ -105,13 +131,15 @@ def load_event(
 
 
 def to_item(recorded: Recorded) -> Item:
+    """Raises ``ContractError`` for one with personal fields that is not sealed."""
     event, context = recorded.event, recorded.context
+    require_sealed(event, recorded.sealed)
     item = {
         "stream": {"S": event.originator_id},
         "version": {"N": str(event.originator_version)},
         "type": {"S": event.TOPIC},
         "time": {"S": dump_time(event.timestamp)},
-        "data": {"S": dump_json(_dumped(event))},
+        "data": {"S": dump_json(dump_checked(event))},
         "token": {"S": recorded.commit_token},
         "corr": {"S": context.correlation_id},
         "caus": {"S": context.causation_id},
@@ -122,29 +150,44 @@ def to_item(recorded: Recorded) -> Item:
         item["tv"] = {"N": str(event.class_version)}
     if context.trace:
         item["trace"] = {"S": context.trace}
+    if recorded.sealed:
+        item["sealed"] = {"S": recorded.sealed}
     return item
 
 
-def _dumped(event: Event) -> dict[str, Any]:
+def dump_checked(event: Event) -> dict[str, Any]:
     try:
         return dump_data(event)
     except ValueError as error:
         raise InvalidInput("a value cannot be written as JSON") from error
 
 
-def from_item(item: Item) -> Recorded:
+def from_item(
+    item: Item, personal: Mapping[str, Any] | None = None, *, erased: bool = False
+) -> Recorded:
+    """``personal``: what the item holds sealed; a sealed item without it is undecodable here."""
     try:
+        sealed = item["sealed"]["S"] if "sealed" in item else None
+        _require_opened(sealed, personal)
+        data = orjson.loads(item["data"]["S"])
         event = load_event(
             item["type"]["S"],
             int(item["tv"]["N"]) if "tv" in item else 1,
             item["stream"]["S"],
             int(item["version"]["N"]),
             item["time"]["S"],
-            orjson.loads(item["data"]["S"]),
+            {**data, **personal} if personal else data,
+            erased=erased,
         )
-        return Recorded(event, _context(item), item["token"]["S"], int(item["gen"]["N"]))
+        generation = int(item["gen"]["N"])
+        return Recorded(event, _context(item), item["token"]["S"], generation, sealed)
     except (KeyError, TypeError, ValueError) as error:
         raise ContractError("an item of the event store is not an event") from error
+
+
+def _require_opened(sealed: str | None, personal: Mapping[str, Any] | None) -> None:
+    if sealed is not None and personal is None:
+        raise ContractError("an event with sealed personal data needs its key")
 
 
 def _context(item: Item) -> Context:
@@ -156,8 +199,12 @@ def _context(item: Item) -> Context:
 
 
 def to_cloud_event(recorded: Recorded) -> dict[str, Any]:
-    """The public form; the commit token stays inside."""
+    """The public form; the commit token stays inside.
+
+    Raises ``ContractError`` for one with personal fields that is not sealed.
+    """
     event = recorded.event
+    require_sealed(event, recorded.sealed)
     return _cloud_event(
         recorded.generation,
         event.originator_id,
@@ -167,6 +214,7 @@ def to_cloud_event(recorded: Recorded) -> dict[str, Any]:
         dump_time(event.timestamp),
         recorded.context,
         dump_data(event),
+        recorded.sealed,
     )
 
 
@@ -191,6 +239,7 @@ def _item_to_cloud_event(item: Item, load: Any) -> dict[str, Any]:
             item["time"]["S"],
             _context(item),
             load(item["data"]["S"]),
+            item["sealed"]["S"] if "sealed" in item else None,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ContractError("an item of the event store is not an event") from error
@@ -205,6 +254,7 @@ def _cloud_event(
     time: str,
     context: Context,
     data: Any,
+    sealed: str | None,
 ) -> dict[str, Any]:
     cloud_event = {
         "specversion": "1.0",
@@ -224,11 +274,21 @@ def _cloud_event(
     }
     if context.trace:
         cloud_event["awstraceheader"] = context.trace
+    if sealed:
+        cloud_event["sealed"] = sealed
     return cloud_event
 
 
-def from_cloud_event(cloud_event: Mapping[str, Any]) -> Recorded:
-    """The event that was published; its ``commit_token`` is empty, for that is not public."""
+def from_cloud_event(
+    cloud_event: Mapping[str, Any],
+    personal: Mapping[str, Any] | None = None,
+    *,
+    erased: bool = False,
+) -> Recorded:
+    """The event that was published; its ``commit_token`` is empty, for that is not public.
+
+    ``personal``: what it carries sealed; a sealed one without it is undecodable here.
+    """
     try:
         form = CloudEvent.model_validate(cloud_event)
     except ValidationError as error:
@@ -236,49 +296,15 @@ def from_cloud_event(cloud_event: Mapping[str, Any]) -> Recorded:
     version = int(form.sequence)
     if form.id != event_id(form.generation, form.subject, version):
         raise ContractError("the id is not made of generation, subject and sequence", id=form.id)
+    _require_opened(form.sealed, personal)
     event = load_event(
-        form.type, form.typeversion, form.subject, version, form.time, dict(form.data)
+        form.type,
+        form.typeversion,
+        form.subject,
+        version,
+        form.time,
+        {**form.data, **(personal or {})},
+        erased=erased,
     )
     context = Context(form.correlationid, form.causationid, form.principal, form.awstraceheader)
-    return Recorded(event, context, "", form.generation)
-
-
-# --- eventsourcing --------------------------------------------------------------------------------
-
-
-class PydanticMapper(Mapper[str]):
-    """eventsourcing's mapper with pydantic's validation; its state also carries the time."""
-
-    def __init__(self, compressor: Compressor | None = None, cipher: Cipher | None = None) -> None:
-        super().__init__(JSONTranscoder(), compressor, cipher)
-
-    def to_stored_event(self, domain_event: DomainEventProtocol[str]) -> StoredEvent:
-        event = cast("Event", domain_event)
-        head: dict[str, Any] = {"timestamp": dump_time(event.timestamp)}
-        if event.class_version > 1:
-            head["class_version"] = event.class_version
-        state = dump_json(head | _dumped(event)).encode()
-        if self.compressor:
-            state = self.compressor.compress(state)
-        if self.cipher:
-            state = self.cipher.encrypt(state)
-        return StoredEvent(
-            event.originator_id, event.originator_version, get_topic(type(event)), state
-        )
-
-    def to_domain_event(self, stored_event: StoredEvent) -> DomainEventProtocol[str]:
-        state = stored_event.state
-        if self.cipher:
-            state = self.cipher.decrypt(state)
-        if self.compressor:
-            state = self.compressor.decompress(state)
-        try:
-            data = orjson.loads(state)
-            version_of_type, time = int(data.pop("class_version", 1)), data.pop("timestamp")
-        except (KeyError, AttributeError, TypeError, ValueError) as error:
-            raise ContractError("a stored event is not JSON of ours") from error
-        stream, version = stored_event.originator_id, stored_event.originator_version
-        if isinstance(stream, UUID):
-            raise ContractError("streams are named by strings")
-        event = load_event(stored_event.topic, version_of_type, stream, version, time, data)
-        return cast("DomainEventProtocol[str]", event)
+    return Recorded(event, context, "", form.generation, form.sealed)

@@ -39,14 +39,16 @@ class Commits:
         """All of the batch, or none. One event alone costs one write unit.
 
         Raises ``VersionConflict`` when another commit was first, ``StoreUnavailable`` when it is
-        unknown whether the batch was stored; repeating the batch then settles it.
+        unknown whether the batch was stored; repeating the batch then settles it. What is sealed
+        is so to another text each time, which a transaction repeated within ten minutes reports as
+        a mismatch of its token: the store then tells whether the first one was done.
         """
         try:
             if len(batch.events) == 1 and not batch.vault:
                 await self._put(batch.events[0], batch.token)
             else:
                 await self._transact(batch)
-        except StoreUnavailable:
+        except (StoreUnavailable, ContractError):
             if not await self._stored(batch):
                 raise
 

@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from adapters.outbound.dynamodb.batch import prepare
-from adapters.outbound.dynamodb.codec import Item, dump_time, from_item, item_to_cloud_event
+from adapters.outbound.dynamodb.codec import item_to_cloud_event
 from adapters.outbound.dynamodb.commits import Commits
-from adapters.outbound.dynamodb.streams import SCAN_PAGE, scan_items, stream_items
+from adapters.outbound.dynamodb.sealer import Sealer
+from adapters.outbound.dynamodb.streams import SCAN_PAGE, DynamoDbEventScan, stream_items
 from commands.kernel.ports import Append, VaultWrite
 from domain.kernel.errors import ContractError
 from domain.kernel.recorded import Context, Recorded
@@ -18,24 +19,30 @@ if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
 
-class DynamoDbEventStore:
+class DynamoDbEventStore(DynamoDbEventScan):
     """Port ``EventStore``. Commit tokens have 36 characters at most, and are never used twice."""
 
     def __init__(
-        self, client: DynamoDBClient, table: str, vault_table: str, generation: int = 1
+        self,
+        client: DynamoDBClient,
+        table: str,
+        vault_table: str,
+        *,
+        sealer: Sealer,
+        generation: int = 1,
     ) -> None:
-        self._client = client
-        self._table = table
+        super().__init__(client, table)
         self._generation = generation
+        self._sealer = sealer
         self._commits = Commits(client, table, vault_table)
 
     async def read(
-        self, stream: str, *, after: int = 0, up_to: int | None = None
+        self, stream: str, *, after: int = 0, up_to: int | None = None, personal: bool = True
     ) -> list[Recorded]:
         if up_to is not None and up_to <= after:
             return []
         items = await stream_items(self._client, self._table, stream, after=after, up_to=up_to)
-        recorded = [from_item(item) for item in items]
+        recorded = await self._sealer.from_items(items, personal=personal)
         require_contiguous(stream, after, recorded)
         return recorded
 
@@ -57,12 +64,13 @@ class DynamoDbEventStore:
         commit_token: str,
         vault: Sequence[VaultWrite] = (),
     ) -> list[Recorded]:
-        batch = prepare(
+        batch = await prepare(
             appends,
             vault,
             context=context,
             commit_token=commit_token,
             generation=self._generation,
+            sealer=self._sealer,
         )
         if batch.events or batch.vault:
             await self._commits.write(batch)
@@ -71,7 +79,8 @@ class DynamoDbEventStore:
     async def scan(self, *, page_size: int = SCAN_PAGE) -> AsyncIterator[Recorded]:
         """Every event; each stream's in order, streams in none."""
         async for item in self.scan_items(page_size=page_size):
-            yield from_item(item)
+            for recorded in await self._sealer.from_items([item]):
+                yield recorded
 
     async def scan_since(
         self, time: datetime, *, page_size: int = SCAN_PAGE
@@ -81,17 +90,8 @@ class DynamoDbEventStore:
         An event is stored some time after it was decided, so take a margin.
         """
         async for item in self.scan_items(since=time, page_size=page_size):
-            yield from_item(item)
-
-    async def scan_items(
-        self, *, since: datetime | None = None, page_size: int = SCAN_PAGE
-    ) -> AsyncIterator[Item]:
-        """As stored, for ``codec.item_to_cloud_event``: one that is undecodable stops nothing."""
-        earliest = dump_time(since) if since else None
-        async for item in scan_items(
-            self._client, self._table, since=earliest, page_size=page_size
-        ):
-            yield item
+            for recorded in await self._sealer.from_items([item]):
+                yield recorded
 
 
 def require_contiguous(stream: str, after: int, recorded: Sequence[Recorded]) -> None:

@@ -35,7 +35,7 @@ PRINCIPAL = "recorder"
 class DynamoDbRecorder(AggregateRecorder):
     """Call ``close`` when done. The coroutines run on a loop in a thread of its own.
 
-    What ``codec.PydanticMapper`` made becomes an item as the event store writes it; any other
+    What ``mapper.PydanticMapper`` made becomes an item as the event store writes it; any other
     state is kept as it is, and is no event to the event store.
     """
 
@@ -123,7 +123,7 @@ class DynamoDbRecorder(AggregateRecorder):
 
 
 def _attributes_of(state: bytes) -> dict[str, Any]:
-    """``time``, ``tv`` and ``data`` where the state is the mapper's; else the state as it is."""
+    """``time``, ``tv``, ``sealed``, ``data`` of the mapper's state; any other state as it is."""
     lifted = _lift(state)
     if lifted is not None and _state_of(lifted) == state:
         return lifted
@@ -139,6 +139,8 @@ def _lift(state: bytes) -> dict[str, Any] | None:
         attributes = {"time": {"S": fields.pop("timestamp")}}
         if "class_version" in fields:
             attributes["tv"] = {"N": str(fields.pop("class_version"))}
+        if "sealed" in fields:
+            attributes["sealed"] = {"S": fields.pop("sealed")}
         return {**attributes, "data": {"S": orjson.dumps(fields).decode()}}
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
@@ -151,6 +153,8 @@ def _state_of(attributes: Item) -> bytes:
     head: dict[str, Any] = {"timestamp": attributes["time"]["S"]}
     if "tv" in attributes:
         head["class_version"] = int(attributes["tv"]["N"])
+    if "sealed" in attributes:
+        head["sealed"] = attributes["sealed"]["S"]
     return orjson.dumps(head | orjson.loads(data["S"]))
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from adapters.outbound.dynamodb.batch import item_size
 from adapters.outbound.dynamodb.client import store_errors
+from adapters.outbound.dynamodb.sealer import Sealer
 from domain.kernel.errors import ContractError
 from domain.kernel.recorded import Recorded
 from projections.kernel.rebuild import ScanPage
@@ -24,19 +25,19 @@ UNIT = 4096
 
 
 class SegmentScan:
-    """``decode`` may raise ``ContractError``: ``unreadable`` then names the event."""
+    """What ``sealer`` cannot decode is named in ``unreadable``."""
 
     def __init__(
         self,
         client: DynamoDBClient,
         table: str,
         category: str,
-        decode: Callable[[Item], Recorded],
+        sealer: Sealer,
     ) -> None:
         self._client = client
         self._table = table
         self._category = category
-        self._decode = decode
+        self._sealer = sealer
         self.unreadable: list[str] = []
 
     async def count(self) -> int:
@@ -63,17 +64,17 @@ class SegmentScan:
             answer: Any = await self._client.scan(**request)
         last = answer.get("LastEvaluatedKey")
         return ScanPage(
-            recorded=self._decoded(answer["Items"]),
+            recorded=await self._decoded(answer["Items"]),
             after=orjson.dumps(last).decode() if last else None,
             scanned=answer["ScannedCount"],
             units=units_of(answer),
         )
 
-    def _decoded(self, items: Sequence[Item]) -> list[Recorded]:
-        recorded = []
+    async def _decoded(self, items: Sequence[Item]) -> list[Recorded]:
+        decode, recorded = await self._sealer.decoder(items), []
         for item in items:
             try:
-                recorded.append(self._decode(item))
+                recorded.append(decode(item))
             except ContractError:
                 self.unreadable.append(f"{item['stream']['S']} {item['version']['N']}")
         return recorded

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from adapters.outbound.dynamodb.client import store_errors
-from adapters.outbound.dynamodb.codec import Item
+from adapters.outbound.dynamodb.codec import Item, dump_time
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -69,3 +70,21 @@ async def scan_items(
         if "LastEvaluatedKey" not in page:
             return
         request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+class DynamoDbEventScan:
+    """The events of a table as they are stored: to read them takes no key."""
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    async def scan_items(
+        self, *, since: datetime | None = None, page_size: int = SCAN_PAGE
+    ) -> AsyncIterator[Item]:
+        """As stored, for ``codec.item_to_cloud_event``: one that is undecodable stops nothing."""
+        earliest = dump_time(since) if since else None
+        async for item in scan_items(
+            self._client, self._table, since=earliest, page_size=page_size
+        ):
+            yield item

@@ -1,21 +1,26 @@
 """Events, snapshots and secrets in this process: same rules, limits and errors as on DynamoDB.
 
 Events are kept as the items that DynamoDB would hold and decoded on every read, so that a test on
-memory also tests the codec. A commit has no pause in it: within one event loop it is atomic.
+memory also tests the codec, and personal data is sealed. A commit has no pause after its sealing:
+within one event loop it is atomic.
 """
 
 from __future__ import annotations
 
 import builtins
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import orjson
 
 from adapters.outbound.dynamodb.batch import Batch, prepare, vault_item
-from adapters.outbound.dynamodb.codec import Item, dump_time, from_item
-from commands.kernel.ports import Append, Snapshot, VaultWrite
+from adapters.outbound.dynamodb.codec import Item, dump_time
+from adapters.outbound.dynamodb.sealer import Sealer
+from adapters.outbound.keys.snapshots import open_snapshot, seal_snapshot
+from adapters.outbound.memory.keyring import MemoryKeyring
+from commands.kernel.ports import Append, Keyring, Snapshot, VaultWrite
 from domain.kernel.errors import VersionConflict
 from domain.kernel.recorded import Context, Recorded
 
@@ -40,28 +45,45 @@ class MemoryVault:
 
 
 class MemorySnapshotStore:
-    def __init__(self) -> None:
-        self.snapshots: dict[str, Snapshot] = {}
+    """``sealed``: the personal parts, by stream."""
 
-    async def load(self, stream: str) -> Snapshot | None:
-        return self.snapshots.get(stream)
+    def __init__(self, keyring: Keyring | None = None) -> None:
+        self._keyring = keyring or MemoryKeyring()
+        self.snapshots: dict[str, Snapshot] = {}
+        self.sealed: dict[str, str | None] = {}
+
+    async def load(self, stream: str, *, personal: bool = True) -> Snapshot | None:
+        snapshot, sealed = self.snapshots.get(stream), self.sealed.get(stream)
+        if snapshot is None:
+            return None
+        return await open_snapshot(self._keyring, stream, snapshot, sealed, personal=personal)
 
     async def save(self, stream: str, snapshot: Snapshot) -> None:
-        self.snapshots[stream] = snapshot
+        self.sealed[stream] = await seal_snapshot(self._keyring, stream, snapshot)
+        self.snapshots[stream] = replace(snapshot, subject=None, personal=None)
 
 
 class MemoryEventStore:
-    """``vault``: where the vault's part of a commit goes."""
+    """``vault``: where the vault's part of a commit goes; ``keyring``: of personal data."""
 
-    def __init__(self, vault: MemoryVault | None = None, generation: int = 1) -> None:
+    def __init__(
+        self,
+        vault: MemoryVault | None = None,
+        generation: int = 1,
+        *,
+        keyring: Keyring | None = None,
+    ) -> None:
         self.vault = vault or MemoryVault()
+        self.keyring = keyring or MemoryKeyring()
+        self.sealer = Sealer(self.keyring)
         self._generation = generation
         self._streams: dict[str, list[Item]] = {}
 
     async def read(
-        self, stream: str, *, after: int = 0, up_to: int | None = None
+        self, stream: str, *, after: int = 0, up_to: int | None = None, personal: bool = True
     ) -> list[Recorded]:
-        return [from_item(item) for item in self._streams.get(stream, [])[after:up_to]]
+        items = self._streams.get(stream, [])[after:up_to]
+        return await self.sealer.from_items(items, personal=personal)
 
     async def commit(
         self,
@@ -71,12 +93,13 @@ class MemoryEventStore:
         commit_token: str,
         vault: Sequence[VaultWrite] = (),
     ) -> list[Recorded]:
-        batch = prepare(
+        batch = await prepare(
             appends,
             vault,
             context=context,
             commit_token=commit_token,
             generation=self._generation,
+            sealer=self.sealer,
         )
         if not self._is_stored(batch):
             self._write(batch)
@@ -109,11 +132,13 @@ class MemoryEventStore:
 
     async def scan(self) -> AsyncIterator[Recorded]:
         async for item in self.scan_items():
-            yield from_item(item)
+            for recorded in await self.sealer.from_items([item]):
+                yield recorded
 
     async def scan_since(self, time: datetime) -> AsyncIterator[Recorded]:
         async for item in self.scan_items(since=time):
-            yield from_item(item)
+            for recorded in await self.sealer.from_items([item]):
+                yield recorded
 
     async def scan_items(self, *, since: datetime | None = None) -> AsyncIterator[Item]:
         earliest = dump_time(since) if since else ""

@@ -331,10 +331,10 @@ async def test_from_a_snapshot_only_the_tail_is_read() -> None:
 
     class TailStore(PassingStore):
         async def read(
-            self, stream: str, *, after: int = 0, up_to: int | None = None
+            self, stream: str, *, after: int = 0, up_to: int | None = None, personal: bool = True
         ) -> list[Recorded]:
             assert after == DEVICE.snapshot_every
-            return await super().read(stream, after=after, up_to=up_to)
+            return await super().read(stream, after=after, up_to=up_to, personal=personal)
 
     loaded = await side.beside(TailStore(side.memory)).repository.load(DEVICE, DEVICE_ID)
     assert loaded.state == await side.device()

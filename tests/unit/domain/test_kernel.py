@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from enum import StrEnum
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import pytest
+from pydantic import BaseModel
 
 from domain.devices.device import DeviceRenamed
 from domain.kernel.errors import HomecastError
-from domain.kernel.event import category_of, id_of, register
+from domain.kernel.event import Aggregate, Event, State, category_of, id_of, register
 from domain.kernel.ids import device_id_of
 from domain.kernel.machine import IllegalMoveError, Machine, Move, moves
+from domain.kernel.personal import Personal
 from domain.kernel.recorded import Recorded
 from tests.support.given import CONTEXT
 from tests.support.streams import at
@@ -70,6 +72,39 @@ def test_an_event_without_a_topic_of_its_own_is_refused() -> None:
 
     with pytest.raises(TypeError, match="TOPIC"):
         register(Inheriting)
+
+
+class Owned(Event):
+    account_id: str
+    name: Annotated[str, Personal()]
+
+
+class Address(BaseModel):
+    street: Annotated[str, Personal()]
+
+
+def test_an_event_type_with_personal_fields_of_nobody_is_refused() -> None:
+    for subject in (None, "name", "unknown"):
+        members = {"TOPIC": f"tests.owned_by_{subject}", "SUBJECT": subject}
+        with pytest.raises(TypeError, match="SUBJECT"):
+            register(type("OfNobody", (Owned,), members))
+
+
+def test_personal_fields_inside_another_field_are_refused() -> None:
+    class Moved(Event):
+        TOPIC: ClassVar[str] = "tests.moved"
+        homes: tuple[Address, ...] | None = None
+
+    with pytest.raises(TypeError, match="inside"):
+        register(Moved)
+
+
+def test_a_state_with_personal_fields_of_nobody_is_refused() -> None:
+    class Home(State):
+        name: Annotated[str, Personal()] = ""
+
+    with pytest.raises(TypeError, match="SUBJECT"):
+        Aggregate("home", Home, lambda state, _: state, snapshot_every=1)
 
 
 def leaves(kind: type[HomecastError]) -> list[type[HomecastError]]:

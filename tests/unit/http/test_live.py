@@ -309,13 +309,13 @@ async def test_a_ring_stays_for_a_while_and_then_goes(
     async with live(app, token) as stream:
         await stream.next("snapshot")
         app_live._linger = 0.0
-        app_live.close_unused()
+        app_live.tidy()
         assert ACCOUNT in app_live._accounts, "in use"
     app_live._linger = 30.0
-    app_live.close_unused()
+    app_live.tidy()
     assert ACCOUNT in app_live._accounts, "lingers"
     app_live._linger = 0.0
-    app_live.close_unused()
+    app_live.tidy()
     assert not app_live._accounts
 
 
@@ -335,7 +335,7 @@ async def test_messages_that_are_not_understood_are_passed_over(
         {"type": "unheard-of"},
         {"type": "presence"},
         {"type": "command", "command": {}},
-        {"type": "device", "device": {"name": 7}},
+        {"type": "command", "command": {"number": "x"}},
         {"type": "event", "event": {"type": "devices.from_the_future"}},
         {"type": "event"},
     ]

@@ -21,7 +21,7 @@ from joserfc.jwk import OKPKey
 from adapters.inbound.http.app import create_app
 from adapters.inbound.http.proof import REGISTRY
 from adapters.inbound.operations.ports import DeadLettersNotFound, Letter, Redriven, Waiting
-from adapters.outbound.dynamodb.codec import from_cloud_event, to_cloud_event
+from adapters.outbound.dynamodb.codec import to_cloud_event
 from adapters.outbound.memory.store import MemoryEventStore, MemorySnapshotStore, MemoryVault
 from adapters.outbound.system.clock import Ulids
 from adapters.outbound.telemetry.tracing import NullTracer
@@ -69,14 +69,14 @@ class FaultyStore(MemoryEventStore):
     reads = 0
 
     async def read(
-        self, stream: str, *, after: int = 0, up_to: int | None = None
+        self, stream: str, *, after: int = 0, up_to: int | None = None, personal: bool = True
     ) -> list[Recorded]:
         self.reads += 1
         if self.away:
             raise StoreUnavailable("away")
         if self.broken:
             raise RuntimeError("a secret cause")
-        return await super().read(stream, after=after, up_to=up_to)
+        return await super().read(stream, after=after, up_to=up_to, personal=personal)
 
 
 class FakePresence:
@@ -299,7 +299,7 @@ class World:
         self.ids = Ulids()
         self.vault = MemoryVault()
         self.store = FaultyStore(self.vault)
-        self.repository = Repository(self.store, MemorySnapshotStore())
+        self.repository = Repository(self.store, MemorySnapshotStore(self.store.keyring))
         self.dispatcher = Dispatcher(
             store=self.store,
             repository=self.repository,
@@ -337,9 +337,8 @@ class World:
         lot = parking_lot(self.registry, projection.name)
         return Gate(projection, rows, self.store, lot)
 
-    @staticmethod
-    def decode(cloud_event: dict[str, Any]) -> Recorded:
-        return from_cloud_event(cloud_event)
+    async def decode(self, cloud_event: dict[str, Any]) -> Recorded:
+        return await self.store.sealer.from_cloud_event(cloud_event)
 
     async def committed(self, recorded: Sequence[Recorded], *, account_id: str | None) -> None:
         """As hint path and projector together: at once, or not at all."""
