@@ -1,6 +1,6 @@
 # up      run the whole platform on this machine, until Ctrl-C
 # test    the tests that need no minutes and no browser
-# check   ruff, mypy --strict, import rules, unused dependencies
+# check   ruff, mypy --strict, import rules, unused dependencies, released events
 # bench   measure latency and throughput on the embedded engines
 # docs    write the generated documents anew
 # lock    pin and hash the dependencies anew (needs uv)
@@ -45,6 +45,7 @@ check: $(VENV)/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
+	$(BIN)/python -m adapters.inbound.cli.contracts
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.bench $(ARGS)

@@ -1,5 +1,7 @@
 """Writes the generated documents: ``python -m adapters.inbound.cli.docs [--check]``.
 
+Schemas of events are released, not just written: see ``contracts``.
+
 With ``--check`` nothing is written; the names of documents that have drifted are printed and the
 exit status is 1.
 """
@@ -14,6 +16,7 @@ from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 
+from adapters.inbound.cli import contracts
 from adapters.inbound.gateway import asyncapi
 from adapters.inbound.http import problems, problems_page
 from adapters.settings import Settings
@@ -200,11 +203,11 @@ def _read(path: Path) -> str | None:
 def main(arguments: Sequence[str]) -> int:
     if "--check" not in arguments:
         write()
-        return 0
+        return contracts.main(["--write"])
     behind = drifted()
     for name in behind:
         print(f"docs/{name} has drifted; write it anew with: make docs")
-    return 1 if behind else 0
+    return 1 if behind else contracts.main([])
 
 
 if __name__ == "__main__":
