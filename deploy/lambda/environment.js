@@ -2,7 +2,7 @@
 // DevicesEventsTable becomes HOMECAST_DEVICES_EVENTS_TABLE. AWS allows a function 4 KB of them, so
 // each gets only what it may need; what is missing is an empty setting.
 const LEFT_OUT = {
-  api: /(Subscription|Topic)$|^(Alarms|Outbox|PolicyStates|Timeouts)/,
+  api: /(Subscription|Topic)$|^(PolicyStates|Timeouts)/,
   projector: /(Subscription|Topic)$|^(Alarms|Outbox|PolicyStates|Relay|Timeouts)/,
   relay: /(Queue|DeadLetters|Subscription)$|^(KeysTable|KmsKey|ObjectsBucket)$/,
 };
