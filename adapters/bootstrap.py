@@ -333,7 +333,7 @@ def gates(
 
 
 @asynccontextmanager
-async def statuses(settings: Settings, parts: Core) -> AsyncIterator[Statuses]:
+async def statuses(settings: Settings, parts: Core, pool: Threads) -> AsyncIterator[Statuses]:
     depths = Depths(aws(settings))
     found = Statuses(
         settings=settings,
@@ -341,6 +341,7 @@ async def statuses(settings: Settings, parts: Core) -> AsyncIterator[Statuses]:
         leases=DynamoDbLeases(parts.dynamodb, settings.relay_table),
         versions={name: one.version for name, one in PROJECTIONS.items()},
         depth=depths,
+        parked=parked_rows(pool, settings).count,
     )
     try:
         yield found
@@ -432,7 +433,7 @@ async def api(settings: Settings) -> AsyncIterator[Api]:
         core(settings, "api") as parts,
         threads(settings) as pool,
         RedisFeed(parts.link.client) as feed,
-        statuses(settings, parts) as status,
+        statuses(settings, parts, pool) as status,
     ):
         models = slotted(settings, parts.pointer)
         twins(settings)
@@ -739,7 +740,7 @@ async def read_side(settings: Settings) -> AsyncIterator[ReadSide]:
         core(settings, "operator") as parts,
         threads(settings) as pool,
         make_broker(settings) as broker,
-        statuses(settings, parts) as status,
+        statuses(settings, parts, pool) as status,
     ):
         yield read_side_of(settings, parts, pool, broker, status)
 

@@ -104,8 +104,13 @@ class Pointer:
     Whoever asks waits for a read only when nobody has asked for so long.
     """
 
-    def __init__(self, read: Callable[[], Awaitable[Mapping[str, ModelState]]]) -> None:
+    def __init__(
+        self,
+        read: Callable[[], Awaitable[Mapping[str, ModelState]]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._read = read
+        self._clock = clock
         self._states: Mapping[str, ModelState] = {}
         self._read_at = float("-inf")
         self._lock = asyncio.Lock()
@@ -113,7 +118,7 @@ class Pointer:
 
     async def state(self, model: str) -> ModelState:
         """Raises ``StoreUnavailable``: better no answer than one of a table that may be gone."""
-        age = time.monotonic() - self._read_at
+        age = self._clock() - self._read_at
         if age >= POINTER_SECONDS:
             await self._refresh(POINTER_SECONDS)
         elif age >= REFRESH_AFTER and (self._refreshing is None or self._refreshing.done()):
@@ -128,7 +133,7 @@ class Pointer:
 
     async def _refresh(self, older_than: float) -> None:
         async with self._lock:
-            asked = time.monotonic()
+            asked = self._clock()
             if asked - self._read_at >= older_than:
                 self._states = await self._read()
                 self._read_at = asked

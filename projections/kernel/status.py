@@ -25,7 +25,7 @@ class ModelStatus(BaseModel):
     lag_seconds: float | None
     waiting: int
     dead_letters: int
-    parked: int | None
+    parked: int
     progress: float | None = None
 
     def structured(self) -> str:

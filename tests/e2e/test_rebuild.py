@@ -17,11 +17,11 @@ import pytest
 from adapters import bootstrap
 from adapters.bootstrap import Api
 from adapters.inbound.cli import local
-from adapters.outbound.dynamodb.codec import from_item
 from adapters.outbound.dynamodb.streams import scan_items
 from commands.devices import ownership
 from commands.devices.ownership import ClaimDevice, RenameDevice
 from domain.devices.capabilities import DeviceKind
+from domain.kernel.event import id_of
 from domain.kernel.recorded import Context, Recorded
 from projections.devices.counters import PREFIX
 from projections.devices.ports import FeedReset
@@ -118,8 +118,8 @@ class Home:
         """Which devices the projectors tell watchers of."""
         async with self.api.feed.watch(HOME) as messages:
             async for message in messages:
-                if not isinstance(message, FeedReset) and message["type"] == "device":
-                    self.told.add(message["device"]["device_id"])
+                if not isinstance(message, FeedReset) and message["type"] == "event":
+                    self.told.add(id_of(message["event"]["subject"]))
 
     # --- operators -------------------------------------------------------------------------------
 
@@ -152,8 +152,8 @@ class Home:
         table = self.platform.settings.devices_events_table
         streams: dict[str, list[Recorded]] = {}
         async for item in scan_items(self.api.dynamodb, table):
-            one = from_item(item)
-            streams.setdefault(one.event.originator_id, []).append(one)
+            for one in await self.api.sealer.from_items([item]):
+                streams.setdefault(one.event.originator_id, []).append(one)
         return list(device_rows_equal(await self.items(slot), streams))
 
 
@@ -222,7 +222,7 @@ async def test_a_rebuild_that_is_killed_goes_on_and_nobody_notices(tmp_path: Pat
 
         await eventually(both_are_true, within=60, every=0.5)
         assert set(here.seen) == {STILL + LIVELY}
-        assert here.told, "the live slot tells watchers"
+        assert here.told & set(here.lively), "watchers are told of what happens"
         assert not here.told & set(here.still), "the slot being built told of old events"
         await here.done(await here.rebuild("--back"))
         assert (await here.state()).live is Slot.BLUE

@@ -19,8 +19,16 @@ from adapters import bootstrap
 from adapters.bootstrap import Api
 from adapters.outbound.read_side import ReadSide
 from adapters.settings import Settings
-from commands.devices.ownership import ReleaseDevice, release_device
+from commands.devices.ownership import (
+    ReleaseDevice,
+    RenameDevice,
+    release_device,
+    rename_device,
+)
+from domain.devices.device import DeviceRenamed
+from domain.kernel.event import Event
 from projections.devices.counters import PREFIX, of_account
+from projections.devices.devices import DEVICES, DeviceRow, fold
 from projections.kernel import rebuild as rebuilding
 from projections.kernel.slots import ModelState, Phase, RebuildRunning, Run, Slot
 from projections.kernel.verify import Kind
@@ -243,3 +251,38 @@ async def test_a_counter_that_is_off_is_found_by_a_recount_and_put_right(
         await here.side.repair("devices")
         assert (await here.side.verify("devices")).clean
         assert await here.api.devices.count(ACCOUNT) == 3
+
+
+def broken(row: DeviceRow | None, event: Event) -> DeviceRow:
+    assert not isinstance(event, DeviceRenamed), "a fold that was not thought through"
+    return fold(row, event)
+
+
+async def test_a_broken_version_parks_in_its_own_slot_and_is_never_read(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with home(settings, devices=3, commands=0) as here:
+        listed, _ = await here.api.devices.list(ACCOUNT, limit=50, cursor=None)
+        message = RenameDevice(
+            account_id=ACCOUNT, device_id=listed[0].device_id, name="Desk", expected_version=None
+        )
+        await here.api.dispatcher.execute(CONTEXT, lambda unit: rename_device(unit, message))
+        await here.settled()
+        monkeypatch.setitem(
+            bootstrap.PROJECTIONS, "devices", replace(DEVICES, fold=broken, version=2)
+        )
+        async with bootstrap.read_side(settings) as newer:
+            with pytest.raises(rebuilding.NotVerified, match="parked"):
+                await newer.rebuild("devices", report=lambda *_: None).run()
+            [status, _] = await newer.statuses.all()
+            assert (status.live, status.parked, status.outdated) == (Slot.BLUE, 1, True)
+        names = {
+            row.name for row in (await here.api.devices.list(ACCOUNT, limit=9, cursor=None))[0]
+        }
+        assert "Desk" in names
+        monkeypatch.setitem(bootstrap.PROJECTIONS, "devices", replace(DEVICES, version=3))
+        async with bootstrap.read_side(settings) as mended:
+            await mended.rebuild("devices", report=lambda *_: None).run()
+            state = await here.state("devices")
+            assert (state.live, state.versions[Slot.GREEN]) == (Slot.GREEN, 3)
+            assert (await mended.verify("devices", grace=NO_GRACE)).clean

@@ -32,7 +32,7 @@ class ReadModelView(View):
     lag_seconds: float | None
     waiting: int
     dead_letters: int
-    parked: int | None
+    parked: int
     progress: float | None
 
 

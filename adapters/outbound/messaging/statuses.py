@@ -30,7 +30,7 @@ class Statuses:
     leases: DynamoDbLeases
     versions: Mapping[str, int]
     depth: Callable[[str], Awaitable[int]]
-    parked: Callable[[str], Awaitable[int]] | None = None
+    parked: Callable[[str], Awaitable[int]]
     _known: dict[str, ModelStatus] = field(default_factory=dict)
     _caught_up: dict[str, datetime] = field(default_factory=dict)
     _asked_at: float = float("-inf")
@@ -74,8 +74,8 @@ class Statuses:
     ) -> ModelStatus:
         model = state.model
         names = self.settings.slot(model, state.live)
-        waiting, dead = await asyncio.gather(
-            self.depth(names.queue), self.depth(names.dead_letters)
+        waiting, dead, parked = await asyncio.gather(
+            self.depth(names.queue), self.depth(names.dead_letters), self.parked(model)
         )
         relayed = behind.get(READ_MODELS[model])
         if waiting == 0:
@@ -97,7 +97,7 @@ class Statuses:
             lag_seconds=None if lag is None else round(lag, 3),
             waiting=waiting,
             dead_letters=dead,
-            parked=await self.parked(model) if self.parked else None,
+            parked=parked,
             progress=progress_of(state),
         )
 
