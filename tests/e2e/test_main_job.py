@@ -13,6 +13,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from adapters.inbound.cli.client import ApiClient
+from adapters.inbound.cli.connection import Connection
 from adapters.inbound.cli.device_client import connect_token, signed
 from adapters.inbound.cli.simulator import Member, claim_body
 from domain.devices.capabilities import DeviceKind
@@ -113,6 +115,33 @@ async def test_a_command_for_a_device_that_stays_away_expires(household: Househo
         answer = await household.submit(device.device_id, "OnOff.Off", wait=10)
     assert answer.json()["status"] == "SUCCEEDED"
     assert [one["number"] for one in device.received] == [answer.json()["number"]]
+
+
+async def test_whoever_writes_reads_it_in_the_next_list(household: Household) -> None:
+    """Ten times, each at once after the write, over queue, gate and index."""
+    await household.new_device("Lamp")
+
+    async def is_listed() -> bool:
+        return bool((await household.api.get("/v1/devices")).json()["items"])
+
+    await eventually(is_listed, within=10, what="the claimed device")
+    connection = Connection(str(household.api.base_url), household.token)
+
+    def write_and_read() -> None:
+        with ApiClient(connection) as api:
+            for round_ in range(10):
+                [before] = api.devices()
+                renamed = api.rename(before["id"], f"Lamp {round_}", before["version"])
+                assert [one["name"] for one in api.devices()] == [renamed["name"]]
+                number = api.submit(before["id"], {"command": "OnOff.On"}, key=f"k{round_}")
+                [newest] = api.commands(before["id"], status="all", limit=1)
+                assert newest["number"] == number["number"]
+                assert api.cancel(before["id"], newest["number"])["status"] == "CANCELED"
+                assert api.commands(before["id"], status="open", limit=5) == []
+            api.release(before["id"])
+            assert api.devices() == []
+
+    await asyncio.to_thread(write_and_read)
 
 
 async def test_live_events_show_the_way_of_a_command(household: Household) -> None:
