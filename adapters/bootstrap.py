@@ -1,4 +1,4 @@
-"""The composition root: the only place that sees concrete outbound adapters.
+"""The composition root: with ``bootstrap_relay`` the only place that sees outbound adapters.
 
 Each process has one function here, an async context manager that gives what the process needs and
 closes it again. What only some of them need is imported within their functions: an API that starts
@@ -7,7 +7,6 @@ as a function pays for every import, and needs no broker (a test looks).
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from adapters.bootstrap_relay import load as load
+from adapters.bootstrap_relay import make_broker as make_broker
+from adapters.bootstrap_relay import outlet
 from adapters.outbound.dynamodb.client import AwsConnection
 from adapters.outbound.dynamodb.codec import (
     from_cloud_event,
-    item_to_cloud_event,
     to_cloud_event,
 )
 from adapters.outbound.dynamodb.control import DynamoDbControl
@@ -60,10 +61,9 @@ from adapters.outbound.redis import (
 )
 from adapters.outbound.redis.counters import RedisCounters
 from adapters.outbound.system.clock import SystemClock, Ulids
-from adapters.outbound.telemetry.logs import configure_logging
 from adapters.outbound.telemetry.metrics import EmbeddedMetrics
 from adapters.outbound.telemetry.tracing import NullTracer
-from adapters.settings import CONTEXTS, Settings, load_settings
+from adapters.settings import CONTEXTS, Settings
 from commands.kernel.dispatch import Dispatcher, NoHints, Repository
 from commands.kernel.ports import Hints, Tracer
 from domain.kernel.recorded import Recorded
@@ -82,7 +82,6 @@ if TYPE_CHECKING:
     from adapters.inbound.workers.policies import Actor, PolicyInbox
     from adapters.inbound.workers.ports import EffectHandler, PolicyRow
     from adapters.inbound.workers.projector import Inbox
-    from adapters.inbound.workers.publisher import Publisher
     from adapters.inbound.workers.relay import Relay
     from adapters.inbound.workers.sweeper import Sweeper
     from adapters.inbound.workers.timeouts import TimeoutScan
@@ -96,14 +95,6 @@ log = structlog.get_logger("homecast.process")
 
 POLICY_POLL_INTERVAL = 0.5
 """Where queues are polled without waiting: nobody waits for policies as for read models."""
-
-
-def load(process: str) -> Settings:
-    """Settings, with logging set up for the process of this name."""
-    settings = load_settings()
-    configure_logging(process, level=settings.log_level, form=settings.log_format)
-    log.info("started", region=settings.aws_region, generation=settings.store_generation)
-    return settings
 
 
 def make_tracer(settings: Settings, service: str) -> Tracer:
@@ -149,19 +140,6 @@ class Core:
     pointer: Pointer
     clock: SystemClock = field(default_factory=SystemClock)
     ids: Ulids = field(default_factory=Ulids)
-
-
-def make_broker(settings: Settings) -> SQSBroker:
-    from adapters.faststream_aws import SQSBroker
-
-    return SQSBroker(
-        region_name=settings.aws_region,
-        endpoint_url=settings.aws_endpoint_url,
-        max_pool_connections=settings.aws_max_connections,
-        # A line per message is ours to write (``projected``); the broker's own only tell of errors.
-        logger=logging.getLogger("homecast.broker"),
-        log_level=logging.DEBUG,
-    )
 
 
 def aws(settings: Settings) -> AwsConnection:
@@ -488,12 +466,9 @@ async def relay(settings: Settings) -> AsyncIterator[Relay]:
 
         def source(context: str) -> Source:
             return Source(
-                context=context,
                 stream=DynamoDbTableStream(dynamodb, streams, settings.events_table(context)),
                 scan=DynamoDbEventScan(dynamodb, settings.events_table(context)),
-                publisher=publisher(broker, settings, context, metrics),
-                to_event=item_to_cloud_event,
-                metrics=metrics,
+                outlet=outlet(broker, settings, context, metrics),
             )
 
         ids = Ulids()
@@ -506,14 +481,6 @@ async def relay(settings: Settings) -> AsyncIterator[Relay]:
             mark=ids.new,
             metrics=metrics,
         )
-
-
-def publisher(
-    broker: SQSBroker, settings: Settings, context: str, metrics: EmbeddedMetrics
-) -> Publisher:
-    from adapters.inbound.workers.publisher import Publisher
-
-    return Publisher(broker, settings.topic(context), context=context, metrics=metrics)
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from adapters.inbound.workers.outlet import Outlet
 from adapters.inbound.workers.ports import Lease, LeaseLost, Page, Shard, StreamRecord, Trimmed
 from adapters.inbound.workers.relay import Relay
 from adapters.inbound.workers.shard_reader import Source
@@ -151,6 +152,8 @@ class FakeMetrics:
     def gauge(self, name: str, value: float, unit: str = "None", **dimensions: str) -> None:
         self.gauges[name] = value
 
+    def send(self) -> None: ...
+
 
 def to_event(item: Mapping[str, Any]) -> dict[str, Any]:
     if item["id"] == "?":
@@ -169,14 +172,8 @@ def make_relay(
     metrics: FakeMetrics | None = None,
 ) -> Relay:
     metrics = metrics or FakeMetrics()
-    source = Source(
-        context=CONTEXT,
-        stream=stream,
-        scan=scan or FakeScan(),
-        publisher=publisher,  # type: ignore[arg-type]
-        to_event=to_event,
-        metrics=metrics,
-    )
+    outlet = Outlet(CONTEXT, publisher, to_event, metrics)  # type: ignore[arg-type]
+    source = Source(stream=stream, scan=scan or FakeScan(), outlet=outlet)
     return Relay(
         [source],
         leases,

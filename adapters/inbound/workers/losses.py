@@ -17,7 +17,7 @@ from adapters.inbound.process import pause
 from adapters.inbound.workers.leases import HeldLease
 from adapters.inbound.workers.ports import Lease, Leases, Loss
 from adapters.inbound.workers.shard_reader import FAILURE_PAUSE, Source
-from domain.kernel.errors import ContractError, Unavailable
+from domain.kernel.errors import Unavailable
 
 log = structlog.get_logger("homecast.relay")
 
@@ -94,11 +94,8 @@ class Repair:
         async for item in self._source.scan.scan_items(since=since):
             if stop.is_set():
                 return
-            try:
-                batch.append(self._source.to_event(item))
-            except ContractError as error:
-                log.error("event_unreadable", detail=error.detail)
-                self._source.metrics.count("UnreadableRecords", context=self._source.context)
+            if event := self._source.outlet.event(item):
+                batch.append(event)
             if len(batch) >= REPAIR_BATCH:
                 await self._publish_sorted(batch, mark)
                 sent, batch = sent + len(batch), []

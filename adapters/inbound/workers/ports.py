@@ -127,6 +127,9 @@ class Metrics(Protocol):
     def gauge(self, name: str, value: float, unit: str = "None", **dimensions: str) -> None:
         """The highest value between two sendings is sent. Units as CloudWatch spells them."""
 
+    def send(self) -> None:
+        """For a function, which is frozen between two calls: send what is due."""
+
 
 class EventScan(Protocol):
     def scan_items(self, *, since: datetime) -> AsyncIterator[Mapping[str, Any]]:

@@ -13,18 +13,17 @@ import structlog
 
 from adapters.inbound.process import pause
 from adapters.inbound.workers.leases import HeldLease
+from adapters.inbound.workers.outlet import Outlet
 from adapters.inbound.workers.ports import (
     EventScan,
     ExpiredIterator,
     Metrics,
     Page,
     Shard,
-    StreamRecord,
     TableStream,
     Trimmed,
 )
-from adapters.inbound.workers.publisher import Publisher
-from domain.kernel.errors import ContractError, Unavailable
+from domain.kernel.errors import Unavailable
 
 log = structlog.get_logger("homecast.relay")
 
@@ -34,32 +33,22 @@ STREAM_KEEPS = timedelta(hours=23)
 """DynamoDB keeps stream records for 24 h."""
 FAILURE_PAUSE = 1.0
 
-ImageToEvent = Callable[[Mapping[str, Any]], dict[str, Any]]
-
 
 @dataclass(frozen=True)
 class Source:
-    """One context: its table's stream and store, and the way to its topic."""
+    """One context's events: as they are written, as they are kept, and where they go."""
 
-    context: str
     stream: TableStream
     scan: EventScan
-    publisher: Publisher
-    to_event: ImageToEvent
-    metrics: Metrics
+    outlet: Outlet
 
-    def events(self, records: Sequence[StreamRecord]) -> list[dict[str, Any]]:
-        """What was inserted; an unreadable record is logged, counted and passed over."""
-        events = []
-        for record in records:
-            if not record.inserted:
-                continue
-            try:
-                events.append(self.to_event(record.image))
-            except ContractError as error:
-                log.error("record_unreadable", sequence=record.sequence, detail=error.detail)
-                self.metrics.count("UnreadableRecords", context=self.context)
-        return events
+    @property
+    def context(self) -> str:
+        return self.outlet.context
+
+    @property
+    def metrics(self) -> Metrics:
+        return self.outlet.metrics
 
     async def publish(
         self, events: Sequence[Mapping[str, Any]], held: HeldLease, *, again: str = ""
@@ -67,7 +56,7 @@ class Source:
         """Until all are there; asks after the lease in between. Raises ``LeaseLost``."""
         while events:
             await held.hold()
-            left = await self.publisher.publish(events, again=again, until=held.valid_until)
+            left = await self.outlet.publisher.publish(events, again=again, until=held.valid_until)
             events = [events[place] for place in left]
 
 
@@ -138,7 +127,8 @@ class ShardReader:
 
     async def _publish(self, page: Page) -> None:
         self._behind = page.records[0].at
-        await self._source.publish(self._source.events(page.records), self._held)
+        events = [event for _, event in self._source.outlet.readable(page.records)]
+        await self._source.publish(events, self._held)
         last = page.records[-1]
         self._behind = last.at
         self._held.advance(sequence=last.sequence, at=last.at)

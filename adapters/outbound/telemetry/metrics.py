@@ -38,10 +38,13 @@ class EmbeddedMetrics:
         *,
         write: Callable[[str], None] = to_log,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._service = service
         self._write = write
         self._clock = clock
+        self._monotonic = monotonic
+        self._flushed_at = -FLUSH_EVERY
         self._values: dict[Dimensions, dict[str, float]] = {}
         self._units: dict[str, str] = {}
         self._lock = threading.Lock()
@@ -56,9 +59,15 @@ class EmbeddedMetrics:
             values = self._of(name, unit, dimensions)
             values[name] = max(values.get(name, value), value)
 
+    def send(self) -> None:
+        """Where no task can flush in between: after each piece of work, flush when it is time."""
+        if self._monotonic() - self._flushed_at >= FLUSH_EVERY:
+            self.flush()
+
     def flush(self) -> None:
         """Write what came since the last time; nothing, when nothing came."""
         with self._lock:
+            self._flushed_at = self._monotonic()
             taken, self._values = self._values, {}
         for dimensions, values in taken.items():
             self._write(

@@ -53,3 +53,18 @@ def sqs_event(*messages: tuple[str, str], queue: str = "homecast-dev-inbox.fifo"
         one["eventSourceARN"] = f"arn:aws:sqs:eu-central-1:123456789012:{queue}"
         records.append(one)
     return {"Records": records}
+
+
+def stream_event(*streams: str, context: str = "devices") -> dict[str, Any]:
+    """An inserted event for each name, numbered within its stream; sequence numbers ``1``, ``2``"""
+    (record,) = payload("dynamodb_stream")["Records"]
+    records = []
+    for number, stream in enumerate(streams, start=1):
+        one = copy.deepcopy(record)
+        version = {"N": str(streams[:number].count(stream))}
+        key = {"stream": {"S": f"lane-{stream}"}, "version": version}
+        one["dynamodb"] |= {"SequenceNumber": str(number), "Keys": key}
+        one["dynamodb"]["NewImage"] |= key
+        one["eventSourceARN"] = one["eventSourceARN"].replace("-devices-", f"-{context}-")
+        records.append(one)
+    return {"Records": records}
