@@ -22,7 +22,8 @@ from adapters.outbound.aws_stack.template import (
     resources_of,
     variable_of,
 )
-from adapters.settings import Settings
+from adapters.outbound.telemetry.metrics import NAMESPACE
+from adapters.settings import CONTEXTS, Settings
 from tests.support.platform import Engines
 
 ALL = ["All"]
@@ -60,6 +61,47 @@ def test_the_linter_of_cloudformation_finds_nothing(tmp_path: Path) -> None:
     command = [linter, "--regions", "eu-central-1", "--template", str(template)]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (found.returncode, found.stdout) == (0, "")
+
+
+def alarms_on(metric: str) -> set[str]:
+    """Logical names of the queues that an alarm on this metric looks at."""
+    return {
+        alarm["Dimensions"][0]["Value"]["Fn::GetAtt"][0]
+        for alarm in resources_of(load_template(), "AWS::CloudWatch::Alarm").values()
+        if alarm["MetricName"] == metric
+    }
+
+
+def test_dead_letters_and_queues_that_nobody_empties_wake_an_operator() -> None:
+    queues = resources_of(load_template(), "AWS::SQS::Queue")
+    dead_letters = {name for name, wanted in queues.items() if "RedrivePolicy" not in wanted}
+    assert alarms_on("ApproximateNumberOfMessagesVisible") == dead_letters
+    emptied = set(queues) - dead_letters - {"OutboxQueue"}
+    assert alarms_on("ApproximateAgeOfOldestMessage") == emptied
+
+
+def test_the_lag_of_every_context_wakes_an_operator_after_an_hour() -> None:
+    alarms = resources_of(load_template(), "AWS::CloudWatch::Alarm").values()
+    lags = [alarm for alarm in alarms if alarm["MetricName"] == "RelayLag"]
+    assert {one["Dimensions"][1]["Value"] for one in lags} == set(CONTEXTS)
+    for one in lags:
+        assert (one["Namespace"], one["Threshold"]) == (NAMESPACE, 3600)
+
+
+async def test_the_alarms_are_created_on_the_queues_themselves(
+    place: Place, stack_environment: dict[str, str]
+) -> None:
+    prefix = stack_environment["HOMECAST_VAULT_TABLE"].removesuffix("-vault")
+    async with place.client("cloudwatch") as client:
+        found = (await client.describe_alarms(AlarmNamePrefix=prefix, MaxRecords=100))[
+            "MetricAlarms"
+        ]
+    wanted = resources_of(load_template(), "AWS::CloudWatch::Alarm")
+    assert len(found) == len(wanted)
+    (alarm,) = [one for one in found if one["AlarmName"] == f"{prefix}-devices-dead-letters"]
+    dimension = {"Name": "QueueName", "Value": f"{prefix}-devices-dead-letters.fifo"}
+    assert alarm["Dimensions"] == [dimension]
+    assert alarm["AlarmActions"][0].endswith(f":{prefix}-operators")
 
 
 async def test_a_second_provisioning_changes_nothing_and_keeps_the_items(place: Place) -> None:
