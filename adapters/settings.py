@@ -65,7 +65,7 @@ class Settings(BaseSettings):
         "", description="KMS key that wraps the data keys; empty: the key file does"
     )
     objects_bucket: str = Field("", description="Large events, and the list of the forgotten")
-    relay_table: str = Field("", description="Checkpoints and leases of the relay")
+    relay_table: str = Field("", description="Leases and checkpoints of the relays")
     devices_table: str = Field("", description="Read model: devices")
     remote_commands_table: str = Field("", description="Read model: remote commands")
     twins_table: str = Field("", description="Reported state")
