@@ -19,6 +19,7 @@ import orjson
 from adapters.faststream_aws import OutgoingMessage, SQSBroker
 from adapters.faststream_aws.outgoing import BatchResult, NotPublished, Published
 from adapters.inbound.workers.leases import HeldLease
+from adapters.inbound.workers.outlet import Outlet
 from adapters.inbound.workers.ports import Lease, Page, Shard, StreamRecord
 from adapters.inbound.workers.publisher import Publisher
 from adapters.inbound.workers.shard_reader import ShardReader, Source
@@ -234,9 +235,8 @@ class Platform:
         self.stream.at_the_end = False
         metrics, broker = FakeMetrics(), cast("SQSBroker", self.topic)
         publisher = Publisher(broker, "topic", context=LEASE.context, metrics=metrics)
-        source = Source(
-            LEASE.context, self.stream, self.store, publisher, item_to_cloud_event, metrics
-        )
+        outlet = Outlet(LEASE.context, publisher, item_to_cloud_event, metrics)
+        source = Source(self.stream, self.store, outlet)
         lease = self.leases.given_to(self.ids.new())
         held = HeldLease(self.leases, lease, seconds=LEASE_SECONDS, asked=time.monotonic())
         reader = self.reader_type(
