@@ -21,6 +21,7 @@ from projections.kernel.gate import Gate
 from projections.kernel.slots import CANARY, ModelState, Phase, Pointer, Slot, Slotted
 from tests.properties.test_gate import recorded
 from tests.support.gated import HistorySource, MemoryRows
+from tests.support.relays import FakeMetrics
 from tests.support.streams import accepted, opened, walk
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
@@ -63,12 +64,6 @@ class Told:
 
     async def nudge(self, device_ids: Sequence[str]) -> None:
         self.nudged += device_ids
-
-
-class NoMetrics:
-    def count(self, name: str, value: int = 1, **dimensions: str) -> None: ...
-
-    def gauge(self, name: str, value: float, unit: str = "None", **dimensions: str) -> None: ...
 
 
 def lane_events() -> list[Recorded]:
@@ -158,7 +153,7 @@ async def test_queues_are_read_while_their_slot_is_live_or_being_built(
 
 async def test_progress_is_noted_now_and_then_and_canaries_of_others_are_left_alone() -> None:
     control = Control()
-    progress = Progress(control, "devices", Slot.GREEN, NoMetrics())
+    progress = Progress(control, "devices", Slot.GREEN, FakeMetrics())
     for second in range(5):
         await progress.applied(AT + timedelta(seconds=second))
     assert control.applied == [AT]
