@@ -125,6 +125,22 @@ async def test_a_changed_template_updates_the_stack_in_place(place: Place) -> No
     assert (await topic_attributes(place, before))["FifoTopic"] == "true"
 
 
+async def test_an_update_leaves_the_slots_as_a_rebuild_has_left_them(place: Place) -> None:
+    names = await provision(place, stack="slots", prefix="slots")
+    opened = {"category": ["device", "canary"]}
+    arn = names["HOMECAST_DEVICES_GREEN_SUBSCRIPTION"]
+    async with place.client("sns") as client:
+        await client.set_subscription_attributes(
+            SubscriptionArn=arn, AttributeName="FilterPolicy", AttributeValue=json.dumps(opened)
+        )
+    changed = copy.deepcopy(load_template())
+    changed["Resources"]["DevicesQueue"]["Properties"]["VisibilityTimeout"] = 45
+    await provision(place, stack="slots", prefix="slots", template=changed)
+    async with place.client("sns") as client:
+        found = await client.get_subscription_attributes(SubscriptionArn=arn)
+    assert json.loads(found["Attributes"]["FilterPolicy"]) == opened
+
+
 async def test_a_template_that_cannot_be_created_says_which_resource_and_why(place: Place) -> None:
     broken = copy.deepcopy(load_template())
     broken["Resources"]["DevicesQueue"]["Properties"]["QueueName"] = "not-fifo"

@@ -14,9 +14,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from adapters import bootstrap
 from adapters.bootstrap import Api
+from adapters.inbound.cli import connection, main
 from adapters.outbound.read_side import ReadSide
 from adapters.settings import Settings
 from commands.devices.ownership import (
@@ -286,3 +288,31 @@ async def test_a_broken_version_parks_in_its_own_slot_and_is_never_read(
             state = await here.state("devices")
             assert (state.live, state.versions[Slot.GREEN]) == (Slot.GREEN, 3)
             assert (await mended.verify("devices", grace=NO_GRACE)).clean
+
+
+async def test_operators_see_find_and_mend_it_all_from_the_command_line(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "platform_settings", lambda: settings)
+
+    async def typed(*words: str) -> tuple[int, str]:
+        result = await asyncio.to_thread(CliRunner().invoke, main.app, list(words))
+        return result.exit_code, result.stdout
+
+    async with home(settings, devices=2, commands=1) as here:
+        code, text = await typed("read-models")
+        assert code == 0
+        assert "devices: version 1, blue live, idle" in text
+        assert "devices claimed: 2 (2 on_off_light)" in text
+        row = next(one for one in await here.rows("devices", Slot.BLUE) if not is_counter(one))
+        await here.side.dynamodb.delete_item(
+            TableName=settings.devices_table, Key={"device_id": row["device_id"]}
+        )
+        code, text = await typed("verify", "devices", "--grace", "0", "--json")
+        [found] = json.loads(text)
+        assert (code, found["findings"]) == (1, {"missing": 1})
+        code, text = await typed("repair", "devices", "--grace", "0")
+        assert (code, "on their way" in text) == (0, True)
+        await here.settled()
+        assert (await typed("verify"))[0] == 0
+        assert (await typed("verify", "nothing"))[0] == 2

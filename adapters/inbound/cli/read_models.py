@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -21,6 +22,9 @@ T = TypeVar("T")
 Models = Annotated[list[str] | None, typer.Argument(metavar="[MODEL]…", help="Else all")]
 Rate = Annotated[
     float | None, typer.Option(min=1, help="Read units a second that the store may be read with")
+]
+Grace = Annotated[
+    float, typer.Option(min=0, help="Seconds in which an event may still be on its way")
 ]
 Segments = Annotated[int, typer.Option(min=1, max=64, help="Of the store, read side by side")]
 
@@ -122,13 +126,15 @@ def verify(
     models: Models = None,
     rate: Rate = None,
     segments: Segments = 8,
+    grace: Grace = 10,
     as_json: AsJson = False,
 ) -> None:
     """Compare every row with the tail of its stream. Exit code 1 when something differs."""
 
     async def work(side: Any) -> dict[str, Any]:
         chosen = require_known(side, models)
-        return {one: await side.verify(one, rate=rate, segments=segments) for one in chosen}
+        options = {"rate": rate, "segments": segments, "grace": timedelta(seconds=grace)}
+        return {one: await side.verify(one, **options) for one in chosen}
 
     reports = with_read_side(work)
     output = output_of(context)
@@ -143,13 +149,15 @@ def repair(
     models: Models = None,
     rate: Rate = None,
     segments: Segments = 8,
+    grace: Grace = 10,
     as_json: AsJson = False,
 ) -> None:
     """Verify, and send what is missing straight to the read model's queue."""
 
     async def work(side: Any) -> dict[str, Any]:
         chosen = require_known(side, models)
-        return {one: await side.repair(one, rate=rate, segments=segments) for one in chosen}
+        options = {"rate": rate, "segments": segments, "grace": timedelta(seconds=grace)}
+        return {one: await side.repair(one, **options) for one in chosen}
 
     done = with_read_side(work)
     output = output_of(context)

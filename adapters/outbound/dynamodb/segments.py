@@ -81,6 +81,8 @@ class SegmentScan:
 
 
 def units_of(answer: Mapping[str, Any]) -> float:
-    """As reported, or by the bytes returned where an engine reports less than those take."""
+    """As reported, or by the bytes returned where an engine reports one unit whatever it read."""
     reported = float(answer.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0))
+    if reported > 1 or answer["ScannedCount"] <= 1:
+        return reported
     return max(reported, math.ceil(sum(map(item_size, answer["Items"])) / UNIT))
