@@ -24,7 +24,7 @@ from adapters.inbound.workers.ports import Lease, Page, Shard, StreamRecord
 from adapters.inbound.workers.publisher import Publisher
 from adapters.inbound.workers.shard_reader import ShardReader, Source
 from adapters.outbound.dynamodb.batch import Batch
-from adapters.outbound.dynamodb.codec import Item, from_cloud_event, item_to_cloud_event
+from adapters.outbound.dynamodb.codec import Item, item_to_cloud_event
 from adapters.outbound.memory.store import MemoryEventStore, MemorySnapshotStore
 from commands.kernel.ports import Append, VaultWrite
 from domain.kernel.errors import HomecastError, StoreUnavailable, Unavailable
@@ -35,6 +35,7 @@ from projections.devices.remote_commands import REMOTE_COMMANDS
 from projections.kernel.gate import Gate, Held, Key, Projection
 from tests.support.gated import MemoryRows
 from tests.support.relays import FakeMetrics, MemoryLeases
+from tests.support.sealing import DerivedKeyring, opened
 from tests.support.turns import LONGEST_PAUSE, Process, Turns, VirtualTime
 from tests.support.write_side import CountedIds, SetClock, WriteSide
 
@@ -55,7 +56,7 @@ class LoggedStore(MemoryEventStore):
     """``log``: what was stored, for the table's stream."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(keyring=DerivedKeyring())
         self.log: list[Item] = []
 
     def _write(self, batch: Batch) -> None:
@@ -195,7 +196,8 @@ class Platform:
         self.loop = VirtualTime()
         self.turns = Turns()
         self.store = self.store_type()
-        self.snapshots, self.clock, self.ids = MemorySnapshotStore(), SetClock(), CountedIds()
+        self.snapshots = MemorySnapshotStore(self.store.keyring)
+        self.clock, self.ids = SetClock(), CountedIds()
         self.stream = TurnStream(self.turns)
         self.given = 0
         """Of the store's log: records that the stream has taken."""
@@ -259,7 +261,7 @@ class Platform:
         async def run() -> None:
             done = False
             try:
-                await gate.apply([from_cloud_event(orjson.loads(body)) for body in taken])
+                await gate.apply([opened(orjson.loads(body)) for body in taken])
                 done = True
             except Unavailable:
                 return
