@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import JsonValue
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.exceptions import UpdateError
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
 from domain.devices.remote_command import (
@@ -36,7 +37,7 @@ from domain.devices.remote_command import (
 )
 from domain.kernel.event import Event, id_of
 from projections.kernel.gate import GatedRow, Held, Key, Projection, Standing
-from projections.kernel.items import GatedItem, Placed
+from projections.kernel.items import GatedItem, Placed, refused
 
 HISTORY_KEPT = timedelta(days=30)
 """After a command's last event; longer than the 24 h in which a late result may come."""
@@ -283,3 +284,22 @@ class RemoteCommandsTable:
             (one.device_id, int(one.number), datetime.fromtimestamp(one.due_at / 1000, UTC))
             for one in found
         ]
+
+    def leave_parked(self, device_id: str, number: int) -> bool:
+        """Take a parked row out of the index until it goes on; whether it is parked.
+
+        It would crowd out what is due, while its lane has ended the command long ago.
+        """
+        leaving: list[Any] = [
+            RemoteCommandItem.due_shard.remove(),
+            RemoteCommandItem.due_at.remove(),
+        ]
+        try:
+            self.items(device_id, number).update(
+                leaving, condition=RemoteCommandItem.parked.exists()
+            )
+        except UpdateError as error:
+            if refused(error):
+                return False
+            raise
+        return True

@@ -120,6 +120,24 @@ async def test_readers_see_a_parked_row_as_it_was_and_none_where_there_is_none(
     assert table.get_many(device, [number, number + 1]) == [TWO.row]
 
 
+async def test_a_parked_row_leaves_the_sweepers_index_until_it_goes_on(
+    rows: PynamoRows[RemoteCommandRow], table: RemoteCommandsTable
+) -> None:
+    device, number = KEY
+    assert await rows.put(KEY, ONE, None)
+    assert not table.leave_parked(device, number)
+    marked = replace(ONE, mark=MARK)
+    assert await rows.put(KEY, marked, ONE)
+    assert table.items.get(device, number).due_at
+    assert table.leave_parked(device, number)
+    attributes = table.items.get(device, number).attribute_values
+    assert not {"due_at", "due_shard"} & attributes.keys()
+    assert await rows.get(KEY) == marked
+    assert await rows.put(KEY, TWO, marked)
+    assert table.items.get(device, number).due_at
+    assert not table.leave_parked("nothing", 1)
+
+
 async def test_a_row_of_over_400_kilobytes_is_too_large(
     rows: PynamoRows[RemoteCommandRow],
 ) -> None:

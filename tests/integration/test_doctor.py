@@ -67,6 +67,23 @@ async def test_dead_letters_are_counted(place: Place, stack_environment: dict[st
     assert (found.verdict, found.detail) == (Verdict.WARN, "1 dead letters, 0 waiting")
 
 
+async def test_parked_rows_are_counted_with_the_command_to_type(
+    place: Place, stack_environment: dict[str, str]
+) -> None:
+    async with place.client("dynamodb") as client:
+        for row in ("a.1", "a.2"):
+            item = {"model": "remote_commands", "row": row, "open_model": "remote_commands"}
+            await client.put_item(
+                TableName=stack_environment["HOMECAST_PARKED_TABLE"],
+                Item={name: {"S": value} for name, value in item.items()},
+            )
+    found = await examined(stack_environment)
+    rows = found["rows of remote_commands"]
+    assert (rows.verdict, rows.detail) == (Verdict.WARN, "2 parked")
+    assert "homecast parked retry --all" in rows.advice
+    assert found["rows of devices"].verdict is Verdict.OK
+
+
 async def test_a_missing_table_and_a_wrong_one_fail(
     place: Place, stack_environment: dict[str, str]
 ) -> None:

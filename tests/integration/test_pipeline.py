@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from aiobotocore.session import get_session
+from structlog.testing import capture_logs
 
 from adapters import bootstrap
 from adapters.bootstrap import Api
@@ -22,11 +24,13 @@ from commands.devices import ownership, remote_commands
 from commands.devices.ownership import ClaimDevice, ReleaseDevice
 from commands.devices.remote_commands import SubmitRemoteCommand
 from domain.devices.capabilities import DeviceKind
-from domain.devices.remote_command import CommandStatus
+from domain.devices.remote_command import CommandStatus, RemoteCommandExpired
+from domain.kernel.event import Event
 from domain.kernel.recorded import Context
 from projections.devices import remote_commands as read_model
 from projections.devices.devices import DeviceRow
 from projections.devices.remote_commands import RemoteCommandRow
+from projections.kernel.parking import Status
 from tests.support.platform import settings_from
 from tests.support.waiting import eventually
 
@@ -176,6 +180,54 @@ async def test_a_row_that_lost_its_last_event_is_repaired_by_the_sweeper(
             return row is not None and row.status == CommandStatus.EXPIRED
 
         await eventually(repaired, within=15)
+
+
+async def test_a_parked_row_is_passed_over_while_its_lane_goes_on(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command still expires, and the sweeper does not look at its row for ever."""
+    monkeypatch.setattr(sweepers, "REPAIR_AFTER", timedelta(0))
+    fold = read_model.REMOTE_COMMANDS.fold
+
+    def broken(row: RemoteCommandRow | None, event: Event) -> RemoteCommandRow:
+        if isinstance(event, RemoteCommandExpired):
+            raise TypeError("a defect")
+        return fold(row, event)
+
+    defective = replace(read_model.REMOTE_COMMANDS, fold=broken)
+    monkeypatch.setattr(read_model, "REMOTE_COMMANDS", defective)
+    async with (
+        bootstrap.api(settings) as api,
+        bootstrap.sweeper(settings) as sweeper,
+        bootstrap.operating(settings) as mended,
+    ):
+        device_id = await claim(api)
+        number = await submit(api, device_id, ttl=1)
+        async with relay(settings), projector(settings):
+
+            async def parked() -> bool:
+                await sweeper.sweep_once()
+                return bool((await api.operations.parked.list())[0])
+
+            await eventually(parked, within=20)
+        with capture_logs() as lines:
+            for _ in range(3):
+                await sweeper.sweep_once()
+        assert [one["event"] for one in lines].count("rows_repaired") <= 1
+        row = await api.commands.get(device_id, number)
+        assert row is not None
+        assert row.status == CommandStatus.ACCEPTED
+        [status] = [one for one in await api.statuses.all() if one.model == "remote_commands"]
+        assert status.parked == 1
+        entry = f"{device_id}.{number}"
+        again = await mended.parked.retry("remote_commands", entry, who="cli:test")
+        assert again.status is Status.PARKED
+    monkeypatch.setattr(read_model, "REMOTE_COMMANDS", replace(defective, fold=fold))
+    async with bootstrap.operating(settings) as acts, bootstrap.api(settings) as api:
+        await acts.parked.retry("remote_commands", entry, who="cli:test")
+        row = await api.commands.get(device_id, number)
+        assert row is not None
+        assert row.status == CommandStatus.EXPIRED
 
 
 async def test_what_is_no_event_goes_to_the_dead_letters_and_holds_up_nothing(

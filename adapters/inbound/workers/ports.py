@@ -149,6 +149,9 @@ class DueCommands(Protocol):
     async def due(self, *, now: datetime) -> list[DueCommand]:
         """Open commands that the clock may have to end, longest overdue first in each shard."""
 
+    async def leave_parked(self, device_id: str, number: int) -> bool:
+        """Look no more at a row that is parked, until it goes on; whether it is."""
+
 
 class Applies(Protocol):
     """The gate of the slot that is live."""

@@ -2,7 +2,8 @@
 
 It looks at the index of open commands and leaves the decision to the lane, so any number of
 sweepers race harmlessly. A row that stays open though its lane has ended the command has lost an
-event on the way; the sweeper brings it up to date from the store.
+event on the way; the sweeper brings it up to date from the store. If the row is parked, it leaves
+the index: looking at it again and again would help nobody.
 """
 
 from __future__ import annotations
@@ -107,4 +108,10 @@ class Sweeper:
         wanted = {(lane.device_id, number) for number in numbers}
         missed = [one for one in events if key_of(one.event) in wanted]
         await self._gate.apply(missed)
-        log.warning("rows_repaired", device=lane.device_id, commands=len(numbers))
+        parked = [n for n in numbers if await self._due.leave_parked(lane.device_id, n)]
+        log.warning(
+            "rows_repaired",
+            device=lane.device_id,
+            commands=len(numbers) - len(parked),
+            parked=len(parked),
+        )

@@ -20,6 +20,7 @@ from adapters.outbound.aws_stack.finding import (
     looked,
     ok,
 )
+from adapters.outbound.aws_stack.parked import parked
 from adapters.outbound.aws_stack.provision import Place
 from adapters.outbound.aws_stack.relaying import relay
 from adapters.outbound.aws_stack.slots import read_models
@@ -45,6 +46,7 @@ class Inspection:
             self.tables(),
             self.topics(),
             self.queues(),
+            parked(self.place, self.names),
             relay(self.place, self.names),
             read_models(self.place, self.names),
         )
@@ -184,7 +186,7 @@ async def queue(client: Any, url: str) -> Look:
     target = (await client.get_queue_url(QueueName=name))["QueueUrl"]
     dead = int((await depth(client, target))["ApproximateNumberOfMessages"])
     if dead:
-        advice = f"read {name}; after the cause is mended, start its redrive"
+        advice = "`homecast dead-letters list`, show QUEUE; the cause mended, redrive QUEUE"
         return Verdict.WARN, f"{dead} dead letters, {waiting} waiting", advice
     return Verdict.OK, f"{waiting} waiting, no dead letters", ""
 

@@ -225,6 +225,10 @@ class CommandsQuery:
         )
         return [DueCommand(*found) for page in pages for found in page]
 
+    async def leave_parked(self, device_id: str, number: int) -> bool:
+        table = await self._tables.live()
+        return await self._threads.run(table.leave_parked, device_id, number)
+
     async def get_many(self, device_id: str, numbers: Sequence[int]) -> Sequence[RemoteCommandRow]:
         if not numbers:
             return []
