@@ -37,7 +37,6 @@ from adapters.outbound.dynamodb.rows import (
     TwinsQuery,
     VerifiableRows,
     configure_twins,
-    opened,
 )
 from adapters.outbound.dynamodb.sealer import Sealer
 from adapters.outbound.dynamodb.snapshots import DynamoDbSnapshotStore
@@ -79,22 +78,15 @@ if TYPE_CHECKING:
 
     from adapters.faststream_aws import SQSBroker
     from adapters.inbound.workers.feeds import SlotFeeds
-    from adapters.inbound.workers.policies import Actor, PolicyInbox
-    from adapters.inbound.workers.ports import EffectHandler, PolicyRow
     from adapters.inbound.workers.projector import Inbox
     from adapters.inbound.workers.relay import Relay
     from adapters.inbound.workers.sweeper import Sweeper
-    from adapters.inbound.workers.timeouts import TimeoutScan
     from adapters.outbound.dynamodb.parked import PynamoRegistry
     from adapters.outbound.messaging.dead_letters import Pair, SqsDeadLetters
     from adapters.outbound.read_side import ReadSide
-    from commands.kernel.policy import Policy
     from projections.kernel.parked_rows import ParkedRows
 
 log = structlog.get_logger("homecast.process")
-
-POLICY_POLL_INTERVAL = 0.5
-"""Where queues are polled without waiting: nobody waits for policies as for read models."""
 
 
 def make_tracer(settings: Settings, service: str) -> Tracer:
@@ -578,126 +570,6 @@ async def sweeper(settings: Settings) -> AsyncIterator[Sweeper]:
             ids=parts.ids,
             interval=settings.sweep_interval,
         )
-
-
-@asynccontextmanager
-async def policies(settings: Settings) -> AsyncIterator[tuple[SQSBroker, TimeoutScan]]:
-    """Policies on their queues, and the scan that brings them their time-outs."""
-    from adapters.inbound.workers.policies import Actor
-    from adapters.inbound.workers.projector import subscribe
-    from adapters.inbound.workers.timeouts import TimeoutScan
-    from adapters.outbound.dynamodb.policy_states import PolicyStateItem, PolicyStatesTable
-    from adapters.outbound.dynamodb.timeouts import DynamoDbTimeouts
-    from adapters.outbound.messaging.outbox import QueueOutbox
-    from commands.devices.alarms import WEBHOOK
-
-    async with (
-        core(settings, "policies") as parts,
-        threads(settings) as pool,
-        aws(settings).dynamodb() as dynamodb,
-    ):
-        broker = make_broker(settings)
-        timeouts = DynamoDbTimeouts(dynamodb, settings.timeouts_table)
-        actor = Actor(
-            {},
-            timeouts=timeouts,
-            outbox=QueueOutbox(broker, settings.outbox_queue),
-            effects={WEBHOOK} if settings.webhook_url else (),
-        )
-        items = opened(
-            PolicyStateItem,
-            settings.policy_states_table,
-            region=settings.aws_region,
-            host=settings.aws_endpoint_url,
-        )
-        rows = PynamoRows(pool, PolicyStatesTable(items))
-        followed = followed_policies(settings, parts)
-        inboxes = {
-            one.queue: policy_inbox(one, rows=rows, actor=actor, parts=parts, broker=broker)
-            for one in followed
-        }
-        for queue, inbox in inboxes.items():
-            subscribe(
-                broker,
-                queue,
-                inbox,
-                wait_seconds=settings.queue_wait_seconds,
-                poll_interval=settings.queue_poll_interval and POLICY_POLL_INTERVAL,
-            )
-        queues = {one.policy.name: one.queue for one in followed}
-        yield (
-            broker,
-            TimeoutScan(
-                due=timeouts,
-                broker=broker,
-                queues=queues,
-                clock=parts.clock,
-                interval=settings.sweep_interval,
-            ),
-        )
-
-
-@dataclass(frozen=True)
-class Followed:
-    """A policy with its queue, and the store whose streams it follows."""
-
-    policy: Policy[Any]
-    source: DynamoDbEventStore
-    queue: str
-    dead_letters: str
-
-
-def followed_policies(settings: Settings, parts: Core) -> list[Followed]:
-    from commands.devices.alarms import ALARMS
-
-    return [Followed(ALARMS, parts.store, settings.alarms_queue, settings.alarms_dead_letters)]
-
-
-def policy_inbox(
-    followed: Followed, *, rows: PynamoRows[PolicyRow], actor: Actor, parts: Core, broker: SQSBroker
-) -> PolicyInbox:
-    from adapters.inbound.workers.policies import PolicyInbox, PolicyRunner
-    from adapters.inbound.workers.projector import Inbox
-
-    runner = PolicyRunner(followed.policy, rows, followed.source, actor)
-    events = Inbox(
-        followed.policy.name,
-        runner.on_events,
-        decode=parts.sealer.from_cloud_event,
-        tracer=parts.tracer,
-        broker=broker,
-        dead_letters=followed.dead_letters,
-    )
-    return PolicyInbox(runner, events)
-
-
-@asynccontextmanager
-async def outbox(settings: Settings) -> AsyncIterator[SQSBroker]:
-    from adapters.inbound.workers import outbox as outboxes
-    from adapters.outbound import webhooks
-    from commands.devices.alarms import WEBHOOK
-
-    broker = make_broker(settings)
-    async with webhooks.make_client() as client:
-        handlers: dict[str, EffectHandler] = {}
-        if settings.webhook_url:
-            handlers[WEBHOOK] = webhooks.Webhook(
-                client,
-                url=settings.webhook_url,
-                secret=settings.webhook_secret.get_secret_value(),
-                clock=SystemClock(),
-            )
-        worker = outboxes.OutboxWorker(
-            handlers, broker=broker, dead_letters=settings.outbox_dead_letters
-        )
-        outboxes.subscribe(
-            broker,
-            worker,
-            settings.outbox_queue,
-            wait_seconds=settings.queue_wait_seconds,
-            poll_interval=settings.queue_poll_interval and POLICY_POLL_INTERVAL,
-        )
-        yield broker
 
 
 @asynccontextmanager

@@ -97,6 +97,12 @@ class Settings(BaseSettings):
     timeouts_table: str = Field("", description="Durable time-outs of the policies")
     alarms_queue: str = Field("", description="URL of the queue of the policy `alarms`")
     alarms_dead_letters: str = Field("", description="URL of its dead-letter queue")
+    forgetting_queue: str = Field("", description="URL of the queue of the policy `forgetting`")
+    forgetting_dead_letters: str = Field("", description="URL of its dead-letter queue")
+    departures_queue: str = Field("", description="URL of the queue of the policy `departures`")
+    departures_dead_letters: str = Field("", description="URL of its dead-letter queue")
+    erasure_queue: str = Field("", description="URL of the queue of the policy `erasure`")
+    erasure_dead_letters: str = Field("", description="URL of its dead-letter queue")
     outbox_queue: str = Field("", description="URL of the queue of effects to be delivered")
     outbox_dead_letters: str = Field("", description="URL of the queue of effects given up")
 

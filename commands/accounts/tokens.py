@@ -122,6 +122,13 @@ async def revoke_token(vault: Vault, token_id: str) -> Grant:
     raise TokenNotFound("no token has this id")
 
 
+async def revoke_tokens_of(vault: Vault, account_id: str) -> None:
+    """All of an account's. Reads the whole kind, as ``list_tokens`` does."""
+    for key, value in await vault.list(PREFIX):
+        if value["account_id"] == account_id:
+            await vault.delete(key)
+
+
 def _dump(grant: Grant) -> dict[str, Any]:
     return {
         "token_id": grant.token_id,

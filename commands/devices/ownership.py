@@ -10,9 +10,10 @@ from commands.kernel.dispatch import Unit
 from domain.devices import device as devices
 from domain.devices import lane as lanes
 from domain.devices.capabilities import KINDS, Capabilities, DeviceKind
+from domain.devices.departure import DEPARTURE
 from domain.devices.device import DEVICE, Device, DeviceLost, DeviceNotFound, DeviceStatus
 from domain.devices.lane import LANE
-from domain.kernel.errors import PreconditionFailed
+from domain.kernel.errors import PreconditionFailed, SubjectForgotten
 from domain.kernel.ids import device_id_of
 
 
@@ -71,6 +72,7 @@ def require_version(device: Device, expected: int | None) -> None:
 async def claim_device(unit: Unit, message: ClaimDevice) -> tuple[str, int]:
     """The device's id and version; claiming one's own device again changes nothing."""
     device_id = device_id_of(message.public_key)
+    await require_staying(unit, message.account_id)
     device = await unit.load(DEVICE, device_id)
     unit.account_id = message.account_id
     events = devices.claim(
@@ -123,6 +125,13 @@ async def _cut_off(unit: Unit, device_id: str, *, reason: str) -> None:
     closing = lanes.close_lane(lane, by=unit.context.principal, reason=reason, at=unit.at)
     unit.append(lane, closing)
     unit.write_vault(credential_key(device_id), None)
+
+
+async def require_staying(unit: Unit, account_id: str) -> None:
+    """Raises ``SubjectForgotten`` for an account whose devices are being released for good."""
+    departure = await unit.load(DEPARTURE, account_id)
+    if departure.status is not None:
+        raise SubjectForgotten("the account is being forgotten")
 
 
 def require_not_lost(device: Device) -> None:

@@ -88,6 +88,18 @@ class Twins(Protocol):
         """
 
 
+class OwnedDevices(Protocol):
+    """The read model's view, which may lag. Raises ``StoreUnavailable``."""
+
+    async def of_account(self, account_id: str) -> Sequence[str]:
+        """Ids of all devices that an account owns."""
+
+
+class ForgettableTwins(Protocol):
+    async def forget(self, device_id: str) -> None:
+        """Delete what the device reported. Raises ``StoreUnavailable``."""
+
+
 class Lanes(Protocol):
     async def nudge(self, device_ids: Sequence[str]) -> None:
         """Hint the gateways of these devices to look at their lanes; never raises."""

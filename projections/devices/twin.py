@@ -86,6 +86,10 @@ def read_twin(device_id: str) -> Twin | None:
         return None
 
 
+def delete_twin(device_id: str) -> None:
+    TwinRow(device_id).delete()
+
+
 def write_report(report: Report, known: Twin | None = None) -> tuple[Twin, bool]:
     """The twin as it is now, and whether the report went into it.
 

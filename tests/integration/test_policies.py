@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from adapters import bootstrap
+from adapters import bootstrap, bootstrap_policies
 from adapters.inbound.workers.timeouts import TimeoutScan
 from adapters.outbound.dynamodb.timeouts import DynamoDbTimeouts
 from adapters.outbound.system.clock import SystemClock
@@ -38,7 +38,7 @@ def settings(stack_environment: dict[str, str]) -> Settings:
 @asynccontextmanager
 async def policies(settings: Settings) -> AsyncIterator[None]:
     stop = asyncio.Event()
-    async with bootstrap.policies(settings) as (broker, scan):
+    async with bootstrap_policies.policies(settings) as (broker, scan):
         await broker.start()
         task = asyncio.create_task(scan.run(stop))
         try:
@@ -51,7 +51,7 @@ async def policies(settings: Settings) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def outbox(settings: Settings) -> AsyncIterator[None]:
-    async with bootstrap.outbox(settings) as broker:
+    async with bootstrap_policies.outbox(settings) as broker:
         await broker.start()
         try:
             yield

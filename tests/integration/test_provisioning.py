@@ -177,7 +177,7 @@ async def test_every_queue_and_subscription_has_dead_letters_of_its_own(
 ) -> None:
     models = ("DEVICES", "REMOTE_COMMANDS")
     queues = [f"HOMECAST_{model}{slot}_QUEUE" for model in models for slot in ("", "_GREEN")]
-    queues += [f"HOMECAST_{policy}_QUEUE" for policy in ("ALARMS",)]
+    queues += [f"HOMECAST_{policy}_QUEUE" for policy in ("ALARMS", "ERASURE")]
     of_queue: dict[str, str] = {}
     for queue in queues:
         attributes = await queue_attributes(place, stack_environment[queue])

@@ -13,7 +13,8 @@ from typing import Any
 import orjson
 
 from adapters.outbound.dynamodb.codec import to_cloud_event
-from domain.devices import device, lane
+from domain.accounts import forgetting
+from domain.devices import departure, device, lane
 from domain.devices import remote_command as rc
 from domain.devices.capabilities import KINDS, DeviceKind
 from domain.kernel.event import Event
@@ -22,6 +23,7 @@ from domain.kernel.recorded import Context, Recorded
 from tests.support.sealing import sealed
 
 GOLDEN = Path(__file__).parent.parent / "golden"
+ACCOUNT_ID = "01KA0000000000000000000009"
 DEVICE_ID = "abcdefghijklmnopqrstuvwxyz"
 AT = datetime(2026, 11, 1, 12, 30, 15, 250_000, tzinfo=UTC)
 CONTEXT = Context(
@@ -41,6 +43,18 @@ def _lane(event_type: type[Event], version: int, **fields: Any) -> Event:
     stream = f"lane-{DEVICE_ID}"
     return event_type(originator_id=stream, originator_version=version, timestamp=AT, **fields)
 
+
+DEPARTURE: tuple[tuple[type[Event], dict[str, Any]], ...] = (
+    (departure.DepartureStarted, {}),
+    (departure.DepartureAdvanced, {"device_ids": (DEVICE_ID, DEVICE_ID[::-1])}),
+    (departure.DepartureCompleted, {}),
+)
+FORGETTING: tuple[tuple[type[Event], dict[str, Any]], ...] = (
+    (forgetting.ForgettingRequested, {"due_at": AT + timedelta(days=14), "by": "cli:root"}),
+    (forgetting.ForgettingCanceled, {"by": "cli:root"}),
+    (forgetting.ForgettingStarted, {}),
+    (forgetting.AccountForgotten, {}),
+)
 
 EXAMPLES: tuple[Event, ...] = (
     _device(
@@ -89,6 +103,26 @@ EXAMPLES: tuple[Event, ...] = (
     _lane(rc.RemoteCommandCanceled, 11, number=2, step=2, by="platform", reason="released"),
     _lane(rc.RemoteCommandSuperseded, 12, number=2, step=2, by_number=7),
     _lane(lane.LaneClosed, 13, reason="released"),
+    *(
+        event_type(
+            originator_id=f"departure-{ACCOUNT_ID}",
+            originator_version=version,
+            timestamp=AT,
+            account_id=ACCOUNT_ID,
+            **fields,
+        )
+        for version, (event_type, fields) in enumerate(DEPARTURE, 1)
+    ),
+    *(
+        event_type(
+            originator_id=f"forgetting-{ACCOUNT_ID}",
+            originator_version=version,
+            timestamp=AT,
+            account_id=ACCOUNT_ID,
+            **fields,
+        )
+        for version, (event_type, fields) in enumerate(FORGETTING, 1)
+    ),
 )
 
 

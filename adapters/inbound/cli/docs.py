@@ -20,7 +20,9 @@ from adapters.inbound.cli import contracts
 from adapters.inbound.gateway import asyncapi
 from adapters.inbound.http import problems, problems_page
 from adapters.settings import Settings
-from domain.devices import device, remote_command
+from domain.accounts import forgetting
+from domain.accounts.forgetting import ForgettingEvent
+from domain.devices import departure, device, remote_command
 from domain.devices.lane import LaneEvent
 from domain.kernel.event import Event
 from domain.kernel.machine import Machine
@@ -40,6 +42,8 @@ def state_machines() -> str:
         "Pictures and tables of `domain/`: rules, tests and this page come from the same rows.",
         _machine("Remote command", remote_command.MACHINE),
         _machine("Device", device.MACHINE),
+        _machine("Departure of an account from the devices context", departure.MACHINE),
+        _machine("Forgetting an account", forgetting.MACHINE),
     )
 
 
@@ -99,6 +103,11 @@ def events() -> str:
         INTRODUCTION,
         _category("device-{device id}: one device over all its owners", device.DeviceEvent),
         _category("lane-{device id}: all remote commands of one device", LaneEvent),
+        _category(
+            "departure-{account id}: an account to be forgotten gives its devices up",
+            departure.DepartureEvent,
+        ),
+        _category("forgetting-{account id}: how an account is forgotten", ForgettingEvent),
     )
 
 

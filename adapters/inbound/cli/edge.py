@@ -19,6 +19,7 @@ ELSEWHERE = {
     "up": "Run the platform on this machine until Ctrl-C.",
     "deploy-local": "Deploy serverless.yml, functions and all, on this machine until Ctrl-C.",
     "doctor": "Check settings, AWS, Redis and the processes.",
+    "forget": "Forget an account: its devices, tokens and personal data.",
 }
 """Commands in modules of their own name, imported only to be run: they load the whole platform."""
 DEBUG = "HOMECAST_DEBUG"

@@ -40,6 +40,7 @@ STATUS: Mapping[str, int] = {
     "stale_session": 409,
     "too_many_devices": 409,
     "subject_forgotten": 409,
+    "forgetting_has_started": 409,
     "rebuild_running": 409,
     "already_restored": 409,
     "not_verified": 409,

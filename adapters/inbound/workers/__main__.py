@@ -27,14 +27,18 @@ async def sweeper(stop: asyncio.Event) -> None:
 
 
 async def policies(stop: asyncio.Event) -> None:
-    async with bootstrap.policies(bootstrap.load("policies")) as (broker, timeouts):
+    from adapters import bootstrap_policies
+
+    async with bootstrap_policies.policies(bootstrap.load("policies")) as (broker, timeouts):
         await broker.start()
         await timeouts.run(stop)
         await broker.stop()
 
 
 async def outbox(stop: asyncio.Event) -> None:
-    async with bootstrap.outbox(bootstrap.load("outbox")) as broker:
+    from adapters import bootstrap_policies
+
+    async with bootstrap_policies.outbox(bootstrap.load("outbox")) as broker:
         await broker.start()
         await stop.wait()
         await broker.stop()

@@ -16,6 +16,8 @@ from typing import Any, Literal, get_args
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from domain.accounts.forgetting import ForgettingEvent
+from domain.devices.departure import DepartureEvent
 from domain.devices.device import DeviceEvent
 from domain.devices.lane import LaneEvent
 from domain.kernel.errors import ContractError, InvalidInput
@@ -27,7 +29,9 @@ Item = Mapping[str, Any]
 """As DynamoDB's API spells it: ``{"stream": {"S": "lane-…"}, "version": {"N": "1"}, …}``."""
 
 EVENT_TYPES: dict[str, type[Event]] = {
-    event_type.TOPIC: event_type for event_type in (*get_args(DeviceEvent), *get_args(LaneEvent))
+    event_type.TOPIC: event_type
+    for union in (DeviceEvent, LaneEvent, DepartureEvent, ForgettingEvent)
+    for event_type in get_args(union)
 }
 """By released name. Never resolved by import path, so that a stored name imports nothing."""
 

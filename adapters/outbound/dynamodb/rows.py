@@ -203,6 +203,16 @@ class DevicesQuery:
         table = await self._tables.live()
         return await self._threads.run(table.counters.kinds)
 
+    async def of_account(self, account_id: str) -> Sequence[str]:
+        """Ids of all, over all pages; port ``OwnedDevices``."""
+        found: Sequence[str] = ()
+        cursor = None
+        while True:
+            rows, cursor = await self.list(account_id, limit=500, cursor=cursor)
+            found = [*found, *(row.device_id for row in rows)]
+            if cursor is None:
+                return found
+
 
 class CommandsQuery:
     """Of the live slot."""

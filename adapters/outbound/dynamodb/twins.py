@@ -7,13 +7,15 @@ from collections import OrderedDict
 from adapters.outbound.dynamodb.rows import Threads
 from adapters.outbound.system.clock import SystemClock
 from commands.kernel.ports import Clock
-from projections.devices.twin import ClusterStates, Report, Twin, write_report
+from projections.devices.twin import ClusterStates, Report, Twin, delete_twin, write_report
 
 CACHED_TWINS = 10_000
 
 
 class DynamoDbTwins:
-    """Port ``Twins``. Knows the twins it last wrote, so a report is usually one write.
+    """Ports ``Twins`` and ``ForgettableTwins``.
+
+    Knows the twins it last wrote, so a report is usually one write.
 
     ``TwinRow`` is configured before the first report. ``report`` raises ``TooLarge``,
     ``InvalidInput``, and ``Busy`` or ``StoreUnavailable`` for another try.
@@ -35,6 +37,11 @@ class DynamoDbTwins:
         twin, written = await self._threads.run(write_report, report, known)
         self._keep(twin)
         return written
+
+    async def forget(self, device_id: str) -> None:
+        """Port ``ForgettableTwins``; deleting what is not there changes nothing."""
+        self._known.pop(device_id, None)
+        await self._threads.run(delete_twin, device_id)
 
     def _keep(self, twin: Twin) -> None:
         held = self._known.get(twin.device_id)

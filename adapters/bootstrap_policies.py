@@ -1,0 +1,238 @@
+"""The composition root of policies, the outbox and forgetting.
+
+Apart from ``bootstrap``, for the sake of processes that need none of it: imports delay a start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+from adapters.bootstrap import Core, aws, core, make_broker, slotted, threads, twins
+from adapters.faststream_aws import SQSBroker
+from adapters.inbound.workers import outbox as outboxes
+from adapters.inbound.workers.policies import Actor, Handler, PolicyInbox, PolicyRunner
+from adapters.inbound.workers.ports import EffectHandler, PolicyRow
+from adapters.inbound.workers.projector import Inbox, subscribe
+from adapters.inbound.workers.timeouts import TimeoutScan
+from adapters.outbound import webhooks
+from adapters.outbound.dynamodb.event_store import DynamoDbEventStore
+from adapters.outbound.dynamodb.policy_states import PolicyStateItem, PolicyStatesTable
+from adapters.outbound.dynamodb.rows import DevicesQuery, PynamoRows, Threads, opened
+from adapters.outbound.dynamodb.search import count_items
+from adapters.outbound.dynamodb.timeouts import DynamoDbTimeouts
+from adapters.outbound.dynamodb.twins import DynamoDbTwins
+from adapters.outbound.messaging.outbox import QueueOutbox
+from adapters.outbound.system.clock import SystemClock
+from adapters.settings import Settings
+from commands.accounts import forgetting
+from commands.accounts.forgetting import (
+    ERASURE,
+    FORGETTING_POLICY,
+    Eraser,
+    FinishForgetting,
+    RevokeTokens,
+    StartForgetting,
+)
+from commands.devices.alarms import ALARMS, WEBHOOK
+from commands.devices.departures import DEPARTURES, ContinueDeparture, Departures
+from commands.kernel.policy import Policy
+from domain.devices.device import DEVICE, DeviceClaimed, DeviceRenamed
+from domain.kernel.recorded import Context
+
+POLICY_POLL_INTERVAL = 0.5
+"""Where queues are polled without waiting: nobody waits for policies as for read models."""
+
+
+@asynccontextmanager
+async def policies(settings: Settings) -> AsyncIterator[tuple[SQSBroker, TimeoutScan]]:
+    """Policies on their queues, and the scan that brings them their time-outs."""
+
+    async with (
+        core(settings, "policies") as parts,
+        threads(settings) as pool,
+        aws(settings).dynamodb() as dynamodb,
+    ):
+        broker = make_broker(settings)
+        timeouts = DynamoDbTimeouts(dynamodb, settings.timeouts_table)
+        for queue, inbox in policy_inboxes(settings, parts, pool, broker, timeouts).items():
+            subscribe(
+                broker,
+                queue,
+                inbox,
+                wait_seconds=settings.queue_wait_seconds,
+                poll_interval=settings.queue_poll_interval and POLICY_POLL_INTERVAL,
+            )
+        yield (
+            broker,
+            TimeoutScan(
+                due=timeouts,
+                broker=broker,
+                queues={one.policy.name: one.queue for one in followed_policies(settings, parts)},
+                clock=parts.clock,
+                interval=settings.sweep_interval,
+            ),
+        )
+
+
+def policy_inboxes(
+    settings: Settings,
+    parts: Core,
+    pool: Threads,
+    broker: SQSBroker,
+    timeouts: DynamoDbTimeouts,
+) -> dict[str, PolicyInbox]:
+    """What handles the messages of each policy's queue, by its URL; in a process or in Lambda."""
+    actor = Actor(
+        command_handlers(settings, parts, pool),
+        timeouts=timeouts,
+        outbox=QueueOutbox(broker, settings.outbox_queue),
+        effects={WEBHOOK} if settings.webhook_url else (),
+    )
+    items = opened(
+        PolicyStateItem,
+        settings.policy_states_table,
+        region=settings.aws_region,
+        host=settings.aws_endpoint_url,
+    )
+    rows = PynamoRows(pool, PolicyStatesTable(items))
+    return {
+        one.queue: policy_inbox(one, rows=rows, actor=actor, parts=parts, broker=broker)
+        for one in followed_policies(settings, parts)
+    }
+
+
+def command_handlers(
+    settings: Settings, parts: Core, pool: Threads
+) -> dict[type[BaseModel], Handler]:
+    """Of all commands that policies send."""
+    twins(settings)
+    departures = Departures(
+        owned=DevicesQuery(pool, slotted(settings, parts.pointer).devices),
+        twins=DynamoDbTwins(pool),
+        dispatcher=parts.dispatcher,
+    )
+    eraser = Eraser(vault=parts.vault, keyring=parts.keyring, dispatcher=parts.accounts.dispatcher)
+
+    async def start_forgetting(context: Context, message: StartForgetting) -> None:
+        await parts.accounts.dispatcher.execute(
+            context, lambda unit: forgetting.start_forgetting(unit, message)
+        )
+
+    return {
+        ContinueDeparture: departures.advance,
+        StartForgetting: start_forgetting,
+        RevokeTokens: eraser.revoke_tokens,
+        FinishForgetting: eraser.finish,
+    }
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A policy with its queue, and the store whose streams it follows."""
+
+    policy: Policy[Any]
+    source: DynamoDbEventStore
+    queue: str
+    dead_letters: str
+
+
+def followed_policies(settings: Settings, parts: Core) -> list[Followed]:
+    devices, accounts = parts.store, parts.accounts.store
+    return [
+        Followed(ALARMS, devices, settings.alarms_queue, settings.alarms_dead_letters),
+        Followed(
+            FORGETTING_POLICY, accounts, settings.forgetting_queue, settings.forgetting_dead_letters
+        ),
+        Followed(DEPARTURES, accounts, settings.departures_queue, settings.departures_dead_letters),
+        Followed(ERASURE, devices, settings.erasure_queue, settings.erasure_dead_letters),
+    ]
+
+
+def policy_inbox(
+    followed: Followed, *, rows: PynamoRows[PolicyRow], actor: Actor, parts: Core, broker: SQSBroker
+) -> PolicyInbox:
+
+    runner = PolicyRunner(followed.policy, rows, followed.source, actor)
+    events = Inbox(
+        followed.policy.name,
+        runner.on_events,
+        decode=parts.sealer.from_cloud_event,
+        tracer=parts.tracer,
+        broker=broker,
+        dead_letters=followed.dead_letters,
+    )
+    return PolicyInbox(runner, events)
+
+
+@asynccontextmanager
+async def outbox(settings: Settings) -> AsyncIterator[SQSBroker]:
+
+    broker = make_broker(settings)
+    async with webhooks.make_client() as client:
+        handlers: dict[str, EffectHandler] = {}
+        if settings.webhook_url:
+            handlers[WEBHOOK] = webhooks.Webhook(
+                client,
+                url=settings.webhook_url,
+                secret=settings.webhook_secret.get_secret_value(),
+                clock=SystemClock(),
+            )
+        worker = outboxes.OutboxWorker(
+            handlers, broker=broker, dead_letters=settings.outbox_dead_letters
+        )
+        outboxes.subscribe(
+            broker,
+            worker,
+            settings.outbox_queue,
+            wait_seconds=settings.queue_wait_seconds,
+            poll_interval=settings.queue_poll_interval and POLICY_POLL_INTERVAL,
+        )
+        yield broker
+
+
+@dataclass
+class ForgettingOperator(Core):
+    """For ``homecast forget``, which looks for itself what an account's names are and where."""
+
+    devices: DevicesQuery = field(kw_only=True)
+    dynamodb: Any = field(kw_only=True)
+
+    async def names_of(self, account_id: str) -> tuple[set[str], list[str]]:
+        """All names that the account's devices had under it, and their ids."""
+        names: set[str] = set()
+        device_ids = list(await self.devices.of_account(account_id))
+        for device_id in device_ids:
+            own: set[str] = set()
+            for one in await self.store.read(DEVICE.stream(device_id)):
+                match one.event:
+                    case DeviceClaimed():
+                        own = {one.event.name}
+                    case DeviceRenamed():
+                        own.add(one.event.name)
+            names |= own
+        return names, device_ids
+
+    async def find(self, texts: Collection[str], beside: Collection[str]) -> dict[str, int]:
+        """Items of all tables that hold such a text beside such an id."""
+        tables = [table for name, table in self.settings if name.endswith("_table") and table]
+        counts = {
+            table: await count_items(self.dynamodb, table, texts=texts, beside=beside)
+            for table in tables
+        }
+        return {table: count for table, count in counts.items() if count}
+
+
+@asynccontextmanager
+async def forgetting_operator(settings: Settings) -> AsyncIterator[ForgettingOperator]:
+    async with (
+        core(settings, "operator") as parts,
+        threads(settings) as pool,
+        aws(settings).dynamodb() as dynamodb,
+    ):
+        devices = DevicesQuery(pool, slotted(settings, parts.pointer).devices)
+        yield ForgettingOperator(**vars(parts), devices=devices, dynamodb=dynamodb)
