@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -19,10 +20,11 @@ from commands.accounts.forgetting import (
 )
 from commands.accounts.tokens import issue_token, list_tokens
 from commands.devices.departures import SETTLED_AFTER, ContinueDeparture, Departures
-from commands.kernel.ports import DataKey
+from commands.kernel.ports import DataKey, EventStore
 from domain.devices.device import DeviceStatus
 from domain.kernel.errors import StoreUnavailable, SubjectForgotten
-from domain.kernel.recorded import Context
+from domain.kernel.recorded import Context, Recorded
+from tests.support.interleave import PassingStore
 from tests.support.write_side import CREDENTIAL, DEVICE_ID, WriteSide
 
 ACCOUNT = "01KA0000000000000000000009"
@@ -143,6 +145,57 @@ async def test_an_interrupted_release_goes_on_though_the_list_forgot_it() -> Non
     listed.device_ids = []
     await work.advance(CONTEXT, LOOK)
     assert twins.gone == [DEVICE_ID, DEVICE_ID], "what reported in between is deleted too"
+
+
+class Failing(PassingStore):
+    """Fails once, before or after its call number ``at``."""
+
+    def __init__(self, store: EventStore, at: int, *, after: bool) -> None:
+        super().__init__(store)
+        self.left, self.after = at, after
+
+    def _reach(self, *, after: bool) -> None:
+        if after is self.after:
+            self.left -= 1
+            if self.left == 0:
+                raise StoreUnavailable("away")
+
+    async def read(self, *args: Any, **kwargs: Any) -> list[Recorded]:
+        self._reach(after=False)
+        found = await super().read(*args, **kwargs)
+        self._reach(after=True)
+        return found
+
+    async def commit(self, *args: Any, **kwargs: Any) -> list[Recorded]:
+        self._reach(after=False)
+        done = await super().commit(*args, **kwargs)
+        self._reach(after=True)
+        return done
+
+
+@pytest.mark.parametrize("after", [False, True])
+async def test_a_departure_that_fails_anywhere_is_carried_on(after: bool) -> None:
+    failed = 0
+    for call in range(1, 40):
+        first = WriteSide()
+        await first.claim(ACCOUNT)
+        side = first.beside(Failing(first.memory, call, after=after))
+        work, twins = departures(side, Listed(DEVICE_ID))
+        for second in (0.0, 3.0, SETTLED + 2, SETTLED + 14):
+            first.clock.second = second
+            try:
+                await work.advance(CONTEXT, LOOK)
+            except StoreUnavailable:
+                failed += 1
+                await work.advance(CONTEXT, LOOK)
+        assert (await first.device()).status == DeviceStatus.RELEASED
+        assert twins.gone
+        assert await types(first) == [
+            "DepartureStarted",
+            "DepartureAdvanced",
+            "DepartureCompleted",
+        ]
+    assert failed > 20
 
 
 # --- accounts -------------------------------------------------------------------------------------
