@@ -22,6 +22,7 @@ from adapters.inbound.cli.steps import Steps
 T = TypeVar("T")
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+ACCOUNT_ID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 WORTH_WAITING = timedelta(minutes=10)
 """A longer waiting time is left to the platform."""
 LOOK_EVERY = 0.3
@@ -38,8 +39,8 @@ def forget(
     context: typer.Context,
     account: Annotated[str | None, typer.Argument(metavar="ACCOUNT", help="Its id")] = None,
     after: Annotated[
-        timedelta, typer.Option(parser=duration, metavar="TIME", help="Waiting time: 0s to 365d")
-    ] = timedelta(days=14),
+        str, typer.Option(metavar="TIME", help="Waiting time, 0s to 365d, for second thoughts")
+    ] = "14d",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")] = False,
     cancel: Annotated[bool, typer.Option("--cancel", help="Call it off, before it starts")] = False,
     status: Annotated[bool, typer.Option("--status", help="Say how far it is")] = False,
@@ -55,17 +56,18 @@ def forget(
         again = with_parts(lambda parts: parts.keyring.reapply())
         output.show(again, lambda: output.line(f"{len(again)} accounts had to be forgotten again."))
         return
-    if account is None:
-        raise typer.BadParameter("which ACCOUNT?")
+    if account is None or not ACCOUNT_ID.fullmatch(account):
+        raise typer.BadParameter("ACCOUNT is a ULID: 26 letters and digits")
+    waiting = duration(after)
     if status:
         shown(output, with_parts(lambda parts: standing(parts, account)))
     elif cancel:
         shown(output, with_parts(lambda parts: call_off(parts, account)))
     else:
         if not yes:
-            question = f"Forget account {account} for good, {told(after)}?"
+            question = f"Forget account {account} for good, {told(waiting)}?"
             typer.confirm(question, abort=True, err=True)
-        shown(output, with_parts(lambda parts: carry_out(parts, account, after, wait, output)))
+        shown(output, with_parts(lambda parts: carry_out(parts, account, waiting, wait, output)))
 
 
 def with_parts(work: Callable[[Any], Awaitable[T]]) -> T:

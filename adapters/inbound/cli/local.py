@@ -43,6 +43,12 @@ RHYTHM = {
 }
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH")
 
+OF_THE_OPERATOR = {
+    "policies": ("HOMECAST_WEBHOOK_URL",),
+    "outbox": ("HOMECAST_WEBHOOK_URL", "HOMECAST_WEBHOOK_SECRET"),
+}
+"""What a process takes over from the environment of `homecast up`, and no other process sees."""
+
 
 def inherited() -> dict[str, str]:
     """What any program needs of ours; no credentials and no other settings."""
@@ -130,7 +136,12 @@ def addresses(
 def process(name: str, environment: Mapping[str, str]) -> Program:
     """One of the platform's own processes."""
     command = (sys.executable, *COMMANDS[name])
-    whole = inherited() | {"PYTHONUNBUFFERED": "1"} | dict(environment)
+    theirs = {
+        variable: os.environ[variable]
+        for variable in OF_THE_OPERATOR.get(name, ())
+        if variable in os.environ
+    }
+    whole = inherited() | {"PYTHONUNBUFFERED": "1"} | theirs | dict(environment)
     ready = readiness(name, environment)
     return Program(name, command, whole, ready) if ready else Program(name, command, whole)
 
