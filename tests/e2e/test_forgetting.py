@@ -58,6 +58,9 @@ async def bury_a_rename(platform: Platform, household: Household, device_id: str
                 MessageGroupId=f"device-{device_id}",
                 MessageDeduplicationId=message["MessageId"],
             )
+            await client.delete_message(
+                QueueUrl=settings.devices_queue, ReceiptHandle=message["ReceiptHandle"]
+            )
     await platform.restart("projector")
 
 

@@ -26,6 +26,7 @@ ACCOUNT_ID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 WORTH_WAITING = timedelta(minutes=10)
 """A longer waiting time is left to the platform."""
 LOOK_EVERY = 0.3
+LOOKS_FOR_NAMES, BETWEEN_LOOKS = 5, 2.0
 
 
 def duration(text: str) -> timedelta:
@@ -151,8 +152,17 @@ async def carry_out(
     now = await standing(parts, account)
     if now["status"] != "FORGOTTEN":
         return now
-    found = await parts.find(names, [account, *device_ids])
-    return {**now, "names": len(names), "found": found}
+    return {**now, "names": len(names), "found": await left(parts, names, [account, *device_ids])}
+
+
+async def left(parts: Any, names: set[str], beside: list[str]) -> Json:
+    """Where names are left; read models get some seconds to follow."""
+    for _ in range(LOOKS_FOR_NAMES):
+        found: Json = await parts.find(names, beside)
+        if not found:
+            break
+        await asyncio.sleep(BETWEEN_LOOKS)
+    return found
 
 
 async def follow(parts: Any, account: str, deadline: float, output: Output) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from adapters.outbound.memory.keyring import MemoryKeyring
 from adapters.outbound.memory.store import MemoryVault
 from adapters.outbound.system.clock import SystemClock, Ulids
 from commands.accounts import forgetting
@@ -20,7 +21,7 @@ from commands.accounts.forgetting import (
 )
 from commands.accounts.tokens import issue_token, list_tokens
 from commands.devices.departures import SETTLED_AFTER, ContinueDeparture, Departures
-from commands.kernel.ports import DataKey, EventStore
+from commands.kernel.ports import EventStore
 from domain.devices.device import DeviceStatus
 from domain.kernel.errors import StoreUnavailable, SubjectForgotten
 from domain.kernel.recorded import Context, Recorded
@@ -201,23 +202,6 @@ async def test_a_departure_that_fails_anywhere_is_carried_on(after: bool) -> Non
 # --- accounts -------------------------------------------------------------------------------------
 
 
-class Keys:
-    def __init__(self) -> None:
-        self.destroyed: list[str] = []
-
-    async def for_sealing(self, subject: str) -> DataKey:
-        raise NotImplementedError
-
-    async def for_opening(self, subject: str) -> DataKey | None:
-        raise NotImplementedError
-
-    async def destroy(self, subject: str) -> None:
-        self.destroyed.append(subject)
-
-    async def forgotten(self, subject: str) -> bool:
-        return subject in self.destroyed
-
-
 async def begun(side: WriteSide) -> None:
     asked = RequestForgetting(account_id=ACCOUNT, after=timedelta(0))
     await side.run(lambda unit: forgetting.request_forgetting(unit, asked))
@@ -230,7 +214,7 @@ async def token(vault: MemoryVault, account: str) -> None:
 
 
 async def test_only_the_accounts_own_tokens_are_revoked() -> None:
-    side, vault, keys = WriteSide(), MemoryVault(), Keys()
+    side, vault, keys = WriteSide(), MemoryVault(), MemoryKeyring()
     for account in (ACCOUNT, ACCOUNT, OTHER):
         await token(vault, account)
     eraser = Eraser(vault=vault, keyring=keys, dispatcher=side.dispatcher)
@@ -240,20 +224,20 @@ async def test_only_the_accounts_own_tokens_are_revoked() -> None:
 
 
 async def test_the_key_is_destroyed_before_the_account_is_recorded_as_forgotten() -> None:
-    side, vault, keys = WriteSide(), MemoryVault(), Keys()
+    side, vault, keys = WriteSide(), MemoryVault(), MemoryKeyring()
     eraser = Eraser(vault=vault, keyring=keys, dispatcher=side.dispatcher)
     await begun(side)
     await token(vault, ACCOUNT)
     for _ in range(2):
         await eraser.finish(CONTEXT, FinishForgetting(account_id=ACCOUNT))
-        assert keys.destroyed == [ACCOUNT]
+        assert await keys.forgotten(ACCOUNT)
     assert await list_tokens(vault) == []
     events = await side.events(f"forgetting-{ACCOUNT}")
     assert [one.TOPIC for one in events][-1] == "accounts.account_forgotten"
 
 
 async def test_no_key_is_destroyed_of_an_account_that_was_not_to_be_forgotten() -> None:
-    side, keys = WriteSide(), Keys()
+    side, keys = WriteSide(), MemoryKeyring()
     eraser = Eraser(vault=MemoryVault(), keyring=keys, dispatcher=side.dispatcher)
     await eraser.finish(CONTEXT, FinishForgetting(account_id=ACCOUNT))
-    assert keys.destroyed == []
+    assert not await keys.forgotten(ACCOUNT)
