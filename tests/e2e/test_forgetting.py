@@ -13,7 +13,7 @@ import pytest
 
 from adapters import bootstrap
 from domain.accounts.forgetting import FORGETTING
-from domain.devices.device import DEVICE, Device, DeviceStatus
+from domain.devices.device import DEVICE, Device, DeviceClaimed, DeviceStatus
 from domain.devices.lane import LANE, Lane
 from domain.kernel.event import category_of
 from domain.kernel.personal import FORGOTTEN
@@ -75,16 +75,19 @@ async def rename_blindly(household: Household, device_id: str, name: str) -> Non
 
 
 async def forget(platform: Platform, account_id: str, *options: str) -> dict[str, Any]:
+    return dict(await homecast(platform, "forget", account_id, *options))
+
+
+async def homecast(platform: Platform, *words: str) -> Any:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "adapters.inbound.cli", "forget", account_id, *options, "--json"),
+        *(sys.executable, "-m", "adapters.inbound.cli", *words, "--json"),
         env=os.environ | platform.process_environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     out, problems = await asyncio.wait_for(process.communicate(), 180)
     assert process.returncode == 0, (out + problems).decode()
-    found: dict[str, Any] = json.loads(out)
-    return found
+    return json.loads(out)
 
 
 async def test_no_name_of_a_forgotten_account_is_left_anywhere(tmp_path: Path) -> None:
@@ -110,6 +113,7 @@ async def test_no_name_of_a_forgotten_account_is_left_anywhere(tmp_path: Path) -
                     await rename(leaving, offline.device_id, f"{MARKER} door {number}")
                 await bury_a_rename(platform, leaving, offline.device_id)
                 assert await marker.tables(place), "the search finds nothing where there is some"
+                key = await stored_key(platform, leaving.account_id)
                 done = await forget(platform, leaving.account_id, "--after", "0s", "--yes")
             assert (done["status"], done["found"], done["devices"]) == ("FORGOTTEN", {}, 2)
             assert done["names"] == RENAMES + 3
@@ -117,6 +121,7 @@ async def test_no_name_of_a_forgotten_account_is_left_anywhere(tmp_path: Path) -
             await assert_goes_on(spared, platform, staying, other.device_id)
             await assert_cut_off(leaving)
             await assert_replays(platform, leaving.account_id)
+            await assert_restored_keys_are_destroyed_again(platform, key, leaving.account_id)
     in_files, looked = marker.files(tmp_path)
     assert in_files == []
     assert looked > 10
@@ -171,6 +176,35 @@ async def assert_cut_off(leaving: Household) -> None:
     """A token that was used of late may be accepted for half a minute; it sees nothing."""
     answer = await leaving.api.get("/v1/devices")
     assert answer.status_code == 401 or answer.json()["items"] == []
+
+
+async def stored_key(platform: Platform, account_id: str) -> dict[str, Any]:
+    """As a backup of the keys would have it."""
+    async with platform.engines.place.client("dynamodb") as client:
+        answer = await client.get_item(
+            TableName=platform.settings.keys_table, Key={"subject": {"S": account_id}}
+        )
+        item: dict[str, Any] = answer["Item"]
+        return item
+
+
+async def assert_restored_keys_are_destroyed_again(
+    platform: Platform, key: dict[str, Any], account_id: str
+) -> None:
+    async with platform.engines.place.client("dynamodb") as client:
+        await client.put_item(TableName=platform.settings.keys_table, Item=key)
+    assert FORGOTTEN not in await names_of(platform, account_id), "the old key opens names again"
+    assert await homecast(platform, "forget", "--reapply") == [account_id]
+    assert await names_of(platform, account_id) == {FORGOTTEN}
+
+
+async def names_of(platform: Platform, account_id: str) -> set[str]:
+    async with bootstrap.operator(platform.settings) as core:
+        return {
+            one.event.name
+            async for one in core.store.scan()
+            if isinstance(one.event, DeviceClaimed) and one.event.account_id == account_id
+        }
 
 
 async def assert_replays(platform: Platform, account_id: str) -> None:
