@@ -37,6 +37,7 @@ from adapters.outbound.dynamodb.rows import (
     TwinsQuery,
     VerifiableRows,
     configure_twins,
+    opened,
 )
 from adapters.outbound.dynamodb.sealer import Sealer
 from adapters.outbound.dynamodb.snapshots import DynamoDbSnapshotStore

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from adapters.bootstrap import Core, aws, core, make_broker, slotted, threads, twins
+from adapters.bootstrap import Core, core, make_broker, slotted, threads, twins
 from adapters.faststream_aws import SQSBroker
 from adapters.inbound.workers import outbox as outboxes
 from adapters.inbound.workers.policies import Actor, Handler, PolicyInbox, PolicyRunner
@@ -52,13 +52,9 @@ POLICY_POLL_INTERVAL = 0.5
 async def policies(settings: Settings) -> AsyncIterator[tuple[SQSBroker, TimeoutScan]]:
     """Policies on their queues, and the scan that brings them their time-outs."""
 
-    async with (
-        core(settings, "policies") as parts,
-        threads(settings) as pool,
-        aws(settings).dynamodb() as dynamodb,
-    ):
+    async with core(settings, "policies") as parts, threads(settings) as pool:
         broker = make_broker(settings)
-        timeouts = DynamoDbTimeouts(dynamodb, settings.timeouts_table)
+        timeouts = DynamoDbTimeouts(parts.dynamodb, settings.timeouts_table)
         for queue, inbox in policy_inboxes(settings, parts, pool, broker, timeouts).items():
             subscribe(
                 broker,
@@ -200,7 +196,6 @@ class ForgettingOperator(Core):
     """For ``homecast forget``, which looks for itself what an account's names are and where."""
 
     devices: DevicesQuery = field(kw_only=True)
-    dynamodb: Any = field(kw_only=True)
 
     async def names_of(self, account_id: str) -> tuple[set[str], list[str]]:
         """All names that the account's devices had under it, and their ids."""
@@ -229,10 +224,6 @@ class ForgettingOperator(Core):
 
 @asynccontextmanager
 async def forgetting_operator(settings: Settings) -> AsyncIterator[ForgettingOperator]:
-    async with (
-        core(settings, "operator") as parts,
-        threads(settings) as pool,
-        aws(settings).dynamodb() as dynamodb,
-    ):
+    async with core(settings, "operator") as parts, threads(settings) as pool:
         devices = DevicesQuery(pool, slotted(settings, parts.pointer).devices)
-        yield ForgettingOperator(**vars(parts), devices=devices, dynamodb=dynamodb)
+        yield ForgettingOperator(**vars(parts), devices=devices)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from adapters import bootstrap
+from adapters.inbound.cli import local
 from domain.accounts.forgetting import FORGETTING
 from domain.devices.device import DEVICE, Device, DeviceClaimed, DeviceStatus
 from domain.devices.lane import LANE, Lane
@@ -44,7 +45,7 @@ async def rename(household: Household, device_id: str, name: str) -> None:
 async def bury_a_rename(platform: Platform, household: Household, device_id: str) -> None:
     """What the relay published lands in the dead letters: as after ten vain receives."""
     settings = platform.settings
-    await platform.kill("projector")
+    await platform.supervisor.stop("projector")
     await rename_blindly(household, device_id, f"{MARKER} buried")
     async with platform.engines.place.client("sqs") as client:
 
@@ -61,7 +62,7 @@ async def bury_a_rename(platform: Platform, household: Household, device_id: str
             await client.delete_message(
                 QueueUrl=settings.devices_queue, ReceiptHandle=message["ReceiptHandle"]
             )
-    await platform.restart("projector")
+    await platform.supervisor.start(local.process("projector", platform.process_environment))
 
 
 async def rename_blindly(household: Household, device_id: str, name: str) -> None:
