@@ -8,13 +8,19 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+from domain.accounts.forgetting import ForgettingEvent
+from domain.devices.departure import DepartureEvent
 from domain.devices.device import DeviceEvent
 from domain.devices.lane import LaneEvent
 from domain.kernel.event import Event
 from domain.kernel.personal import personal_fields
 
 Schema = dict[str, Any]
-PUBLIC: tuple[type[Event], ...] = (*get_args(DeviceEvent), *get_args(LaneEvent))
+PUBLIC: tuple[type[Event], ...] = tuple(
+    event_type
+    for union in (DeviceEvent, LaneEvent, DepartureEvent, ForgettingEvent)
+    for event_type in get_args(union)
+)
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 ENVELOPE = frozenset(("originator_id", "originator_version", "timestamp"))
 WORDS = frozenset(("title", "description"))
