@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 from domain.kernel.errors import Refused, Unavailable
 from domain.kernel.recorded import Recorded
@@ -26,6 +27,8 @@ from projections.kernel.slots import (
     Segment,
     Slot,
 )
+
+T = TypeVar("T")
 
 LEASE = 10.0
 SAVE_EVERY = 2.0
@@ -136,15 +139,24 @@ class ReadUnits:
             await asyncio.sleep(self._free_at - now)
 
 
-async def patiently(call: Callable[[], Awaitable[object]]) -> None:
+async def patiently(call: Callable[[], Awaitable[T]]) -> T:
     """Throttling and faults are waited for; the lease keeps others away meanwhile."""
     for pause in itertools.chain(FAULT_PAUSES, itertools.repeat(FAULT_PAUSES[-1])):
         try:
-            await call()
+            return await call()
         except Unavailable:
             await asyncio.sleep(pause)
-        else:
-            return
+    raise AssertionError("the pauses have no end")
+
+
+async def together(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """All of them, or none when one fails; its error is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for work in works:
+                group.create_task(work)
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
 
 
 @dataclass
@@ -305,17 +317,18 @@ class Rebuild:
 
         async def read(index: int, segment: Segment) -> None:
             while not segment.done:
-                page = await self.scan.page(index, len(run.segments), segment.after)
+                page = await patiently(partial(self._page, run, index))
                 await self.units.spend(page.units)
                 await asyncio.gather(*map(apply, by_stream(page.recorded)))
                 segment.events += page.scanned
                 segment.after, segment.done = page.after, page.after is None
                 self._tell()
 
-        async with asyncio.TaskGroup() as group:
-            for index, segment in enumerate(run.segments):
-                group.create_task(read(index, segment))
+        await together(read(index, segment) for index, segment in enumerate(run.segments))
         await self._to(Phase.VERIFYING, run)
+
+    async def _page(self, run: Run, index: int) -> ScanPage:
+        return await self.scan.page(index, len(run.segments), run.segments[index].after)
 
     async def _verify_and_switch(self, run: Run) -> None:
         differences = await self.check(run.target) if self.verify else []

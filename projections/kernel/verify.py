@@ -7,13 +7,13 @@ clock has purged, and an event that is younger than the grace, are no findings.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Any, Generic, Protocol
 
 from domain.kernel.recorded import Recorded
@@ -28,7 +28,7 @@ from projections.kernel.gate import (
     Standing,
     fold_on,
 )
-from projections.kernel.rebuild import Applies, ReadUnits, Scan, patiently
+from projections.kernel.rebuild import Applies, ReadUnits, Scan, patiently, together
 
 AT_ONCE = 100
 """Keys of one batch read."""
@@ -116,9 +116,7 @@ class Verify(Generic[Row]):
 
     async def run(self, found: Callable[[Finding], Any] | None = None) -> Report:
         report = Report()
-        async with asyncio.TaskGroup() as group:
-            for segment in range(self.segments):
-                group.create_task(self._segment(segment, report, found))
+        await together(self._segment(one, report, found) for one in range(self.segments))
         return report
 
     async def _segment(
@@ -128,7 +126,7 @@ class Verify(Generic[Row]):
         tails: dict[Key, Tail] = {}
         stream = ""
         while True:
-            page = await self.scan.page(segment, self.segments, after)
+            page = await patiently(partial(self.scan.page, segment, self.segments, after))
             await self.units.spend(page.units)
             for name, part in itertools.groupby(page.recorded, _stream_of):
                 report.streams += name != stream
