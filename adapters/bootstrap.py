@@ -18,6 +18,7 @@ import structlog
 from adapters.bootstrap_relay import load as load
 from adapters.bootstrap_relay import make_broker as make_broker
 from adapters.bootstrap_relay import outlet
+from adapters.outbound.dynamodb.claim_check import ClaimCheck
 from adapters.outbound.dynamodb.client import AwsConnection
 from adapters.outbound.dynamodb.codec import (
     from_cloud_event,
@@ -170,13 +171,14 @@ async def storage(settings: Settings) -> AsyncIterator[Storage]:
         dynamodb = await stack.enter_async_context(connection.dynamodb())
         s3 = await stack.enter_async_context(connection.s3())
         objects = S3Objects(s3, settings.objects_bucket)
+        claims = ClaimCheck(objects, settings.objects_bucket)
         keyring = DynamoDbKeyring(
             dynamodb,
             settings.keys_table,
             wrapper=await key_wrapper(settings, connection, stack),
             forgotten=ForgottenObjects(objects),
         )
-        yield Storage(dynamodb, objects, keyring, Sealer(keyring))
+        yield Storage(dynamodb, objects, keyring, Sealer(keyring, claims))
 
 
 async def key_wrapper(

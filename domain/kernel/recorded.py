@@ -26,7 +26,8 @@ class Recorded:
     """``generation`` is the store's (restoring a backup raises it), ``id`` the CloudEvent's.
 
     ``sealed``: the personal fields as they are stored and published. The same fields are sealed
-    to another text each time, so it does not count when two are compared.
+    to another text each time, so it does not count when two are compared. ``ref``: where the data
+    are, of an event that is too large to be published with them.
     """
 
     event: Event
@@ -34,6 +35,7 @@ class Recorded:
     commit_token: str
     generation: int = 1
     sealed: str | None = field(default=None, compare=False, repr=False)
+    ref: str | None = field(default=None, compare=False)
 
     @property
     def id(self) -> str:

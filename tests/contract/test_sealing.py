@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adapters.outbound.dynamodb.claim_check import ClaimCheck
 from adapters.outbound.dynamodb.codec import item_to_cloud_event, to_cloud_event, to_item
 from adapters.outbound.dynamodb.mapper import PydanticMapper
 from adapters.outbound.dynamodb.sealer import Sealer, opened_item
 from adapters.outbound.keys.sealing import Sealed
 from adapters.outbound.memory.keyring import MemoryKeyring
+from adapters.outbound.memory.objects import MemoryObjects
 from commands.kernel.ports import DataKey
 from domain.devices.capabilities import KINDS, DeviceKind
 from domain.devices.device import DeviceClaimed, DeviceReleased, DeviceRenamed
@@ -24,6 +26,7 @@ from domain.kernel.recorded import Context, Recorded
 from tests.support.events import AT
 from tests.support.sealing import DERIVED, opened, sealed
 
+NO_OBJECTS = ClaimCheck(MemoryObjects(), "none")
 ACCOUNT, OTHER = "01KA0000000000000000000009", "01KA0000000000000000000008"
 NAME = "Grandmother's bedside lamp"
 NAMES = st.text(min_size=1, max_size=128).filter(lambda text: text.isprintable())
@@ -116,7 +119,7 @@ def test_an_event_from_before_stays_readable() -> None:
 
 
 async def test_who_asks_for_no_personal_data_gets_none_of_an_older_event_either() -> None:
-    asked = Sealer(MemoryKeyring())
+    asked = Sealer(MemoryKeyring(), NO_OBJECTS)
     for item in (plain_item(), to_item(sealed(renamed()))):
         (found,) = await asked.from_items([item], personal=False)
         assert isinstance(found.event, DeviceRenamed)
@@ -128,7 +131,7 @@ async def test_who_asks_for_no_personal_data_gets_none_of_an_older_event_either(
 
 async def test_what_was_forgotten_reads_as_its_mark_says_and_nothing_else_changes() -> None:
     keyring = MemoryKeyring()
-    sealer = Sealer(keyring)
+    sealer = Sealer(keyring, NO_OBJECTS)
     of_other = replace(renamed(version=3), event=renamed("theirs", OTHER, 3).event)
     items = [to_item(one) for one in await sealer.seal([claimed(), renamed(), of_other])]
     await keyring.destroy(ACCOUNT)
@@ -150,7 +153,7 @@ async def test_a_reader_asks_for_the_key_of_each_subject_once() -> None:
             asked.append(subject)
             return await super().for_opening(subject)
 
-    sealer = Sealer(Counting())
+    sealer = Sealer(Counting(), NO_OBJECTS)
     recorded = [renamed(str(n), (ACCOUNT, OTHER)[n % 2], n + 1) for n in range(10)]
     items = [to_item(one) for one in await sealer.seal(recorded)]
     assert await sealer.from_items(items) == recorded
@@ -167,7 +170,7 @@ async def test_what_has_no_personal_fields_needs_no_key() -> None:
 
     event = DeviceReleased(originator_id="device-1", originator_version=3, timestamp=AT, by="t")
     one = replace(renamed(), event=event)
-    sealer = Sealer(NoKeys())
+    sealer = Sealer(NoKeys(), NO_OBJECTS)
     assert await sealer.seal([one]) == [one]
     assert await sealer.from_items([to_item(one)]) == [one]
     assert (await sealer.from_cloud_event(to_cloud_event(one))).event == event

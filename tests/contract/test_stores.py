@@ -9,13 +9,14 @@ import pytest
 
 from adapters.outbound.dynamodb.vault import DynamoDbVault
 from adapters.outbound.memory.store import MemoryEventStore, MemorySnapshotStore, MemoryVault
+from adapters.outbound.objects.s3 import S3Objects
 from commands.kernel.ports import EventStore
 from tests.support.racing_writers import (
     OneAtATime,
     OverlappingWritersContract,
     RefusedBeforeAnyWriteContract,
 )
-from tests.support.sealing import event_store, snapshot_store
+from tests.support.sealing import BUCKET, event_store, snapshot_store
 from tests.support.store_contract import (
     EventStoreContract,
     RacingWritersContract,
@@ -24,7 +25,7 @@ from tests.support.store_contract import (
     VaultContract,
     VaultInCommitContract,
 )
-from tests.support.tables import connect, create_tables
+from tests.support.tables import connect, create_bucket, create_tables
 
 
 class StoresContract(
@@ -40,12 +41,15 @@ class StoresContract(
 
 @asynccontextmanager
 async def on_dynamodb(url: str) -> AsyncIterator[Stores]:
-    async with connect(url).dynamodb() as client:
+    connection = connect(url)
+    async with connection.dynamodb() as client, connection.s3() as s3:
         tables = await create_tables(client)
+        objects = S3Objects(s3, await create_bucket(s3, BUCKET))
         yield Stores(
-            event_store(client, tables),
+            event_store(client, tables, objects),
             DynamoDbVault(client, tables.vault),
             snapshot_store(client, tables),
+            objects,
         )
 
 
@@ -53,7 +57,8 @@ class TestMemory(StoresContract, RacingWritersContract):
     @pytest.fixture
     def stores(self) -> Stores:
         vault = MemoryVault()
-        return Stores(MemoryEventStore(vault), vault, MemorySnapshotStore())
+        store = MemoryEventStore(vault)
+        return Stores(store, vault, MemorySnapshotStore(), store.objects)
 
 
 class TestMoto(StoresContract):

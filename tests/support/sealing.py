@@ -6,11 +6,14 @@ import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from adapters.outbound.dynamodb.claim_check import ClaimCheck
 from adapters.outbound.dynamodb.codec import from_cloud_event
 from adapters.outbound.dynamodb.event_store import DynamoDbEventStore
 from adapters.outbound.dynamodb.sealer import Sealer, opened_cloud_event, sealed_with
 from adapters.outbound.dynamodb.snapshots import DynamoDbSnapshotStore
 from adapters.outbound.memory.keyring import MemoryKeyring
+from adapters.outbound.memory.objects import MemoryObjects
+from adapters.outbound.objects.ports import Objects
 from commands.kernel.ports import DataKey
 from domain.kernel.recorded import Recorded
 from tests.support.tables import Tables
@@ -45,10 +48,11 @@ class DerivedKeys(dict[str, DataKey]):
 
 
 DERIVED = DerivedKeys()
+BUCKET = "objects"
 
 
-def sealer() -> Sealer:
-    return Sealer(DerivedKeyring())
+def sealer(objects: Objects | None = None) -> Sealer:
+    return Sealer(DerivedKeyring(), ClaimCheck(objects or MemoryObjects(), BUCKET))
 
 
 def sealed(recorded: Recorded) -> Recorded:
@@ -61,8 +65,10 @@ def opened(cloud_event: Mapping[str, Any]) -> Recorded:
     return from_cloud_event(cloud_event)
 
 
-def event_store(client: DynamoDBClient, tables: Tables) -> DynamoDbEventStore:
-    return DynamoDbEventStore(client, tables.events, tables.vault, sealer=sealer())
+def event_store(
+    client: DynamoDBClient, tables: Tables, objects: Objects | None = None
+) -> DynamoDbEventStore:
+    return DynamoDbEventStore(client, tables.events, tables.vault, sealer=sealer(objects))
 
 
 def snapshot_store(client: DynamoDBClient, tables: Tables) -> DynamoDbSnapshotStore:

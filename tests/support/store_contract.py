@@ -14,8 +14,10 @@ from uuid import uuid4
 
 import pytest
 
+from adapters.outbound.dynamodb.codec import public_size
 from adapters.outbound.dynamodb.event_store import DynamoDbEventStore
 from adapters.outbound.memory.store import MemoryEventStore
+from adapters.outbound.objects.ports import Objects
 from commands.kernel.dispatch import Repository
 from commands.kernel.ports import Append, EventStore, Snapshot, SnapshotStore, Vault, VaultWrite
 from domain.devices.device import DEVICE, DeviceReleased, DeviceRenamed
@@ -35,6 +37,7 @@ class Stores:
     events: DynamoDbEventStore | MemoryEventStore
     vault: Vault
     snapshots: SnapshotStore
+    objects: Objects
 
 
 def new_stream() -> str:
@@ -196,11 +199,42 @@ class EventStoreContract:
         read = await stores.events.read(stream)
         assert [each.event.originator_version for each in read] == list(range(1, 21))
 
-    async def test_an_event_over_64_kilobytes_is_refused(self, stores: Stores) -> None:
+    async def test_an_event_over_64_kilobytes_comes_back_whole(self, stores: Stores) -> None:
         stream = new_stream()
+        written = await commit(
+            stores.events, Append(stream, 0, [big(stream, 1), big(stream, 2, 900), big(stream, 3)])
+        )
+        assert await stores.events.read(stream) == written
+        assert [bool(one.ref) for one in written] == [False, True, False]
+        items = [item async for item in stores.events.scan_items() if item["stream"]["S"] == stream]
+        assert [sorted({"data", "ref"} & set(item)) for item in items] == [
+            ["data"], ["ref"], ["data"],
+        ]  # fmt: skip
+        assert max(public_size(item) for item in items) < 64 * 1024
+
+    async def test_an_event_over_a_megabyte_is_refused_before_anything_is_written(
+        self, stores: Stores
+    ) -> None:
+        stream = new_stream()
+        events = [big(stream, 1, 500), big(stream, 2, kilobytes=1024)]
         with pytest.raises(TooLarge):
-            await commit(stores.events, Append(stream, 0, [big(stream, 1, kilobytes=64)]))
+            await commit(stores.events, Append(stream, 0, events))
         assert await stores.events.read(stream) == []
+        assert not [key for key in await stores.objects.keys("events/") if stream in key]
+
+    async def test_a_race_for_a_large_event_leaves_the_winner_s_data(self, stores: Stores) -> None:
+        stream = new_stream()
+        won = await commit(stores.events, Append(stream, 0, [big(stream, 1, 100)]))
+        with pytest.raises(VersionConflict):
+            await commit(stores.events, Append(stream, 0, [big(stream, 1, 200)]))
+        assert await stores.events.read(stream) == won
+
+    async def test_a_large_commit_repeated_with_its_token_succeeds(self, stores: Stores) -> None:
+        stream, again = new_stream(), token()
+        events = [big(stream, 1, 100), renamed(stream, 2)]
+        for _ in range(2):
+            written = await commit(stores.events, Append(stream, 0, events), commit_token=again)
+        assert await stores.events.read(stream) == written
 
     async def test_a_commit_over_100_actions_is_refused(self, stores: Stores) -> None:
         stream = new_stream()

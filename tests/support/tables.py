@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -12,6 +13,7 @@ from adapters.outbound.dynamodb.client import AwsConnection
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
+    from types_aiobotocore_s3 import S3Client
 
 REGION = "eu-central-1"
 SESSION = get_session()
@@ -40,6 +42,14 @@ async def create_tables(client: DynamoDBClient) -> Tables:
     await create_table(client, tables.vault, ("key", "S"))
     await create_table(client, tables.twins, ("device_id", "S"))
     return tables
+
+
+async def create_bucket(client: S3Client, name: str) -> str:
+    """One for all tests of an engine: their streams differ."""
+    where: Any = {"LocationConstraint": REGION}
+    with suppress(client.exceptions.BucketAlreadyOwnedByYou):
+        await client.create_bucket(Bucket=name, CreateBucketConfiguration=where)
+    return name
 
 
 async def create_table(

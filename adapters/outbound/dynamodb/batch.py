@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from adapters.outbound.dynamodb.codec import Item, dump_json, public_size, to_item
+from adapters.outbound.dynamodb.codec import Item, dump_json, to_item
 from adapters.outbound.dynamodb.sealer import Sealer
 from commands.kernel.ports import Append, VaultWrite
 from domain.kernel.errors import ContractError, InvalidInput, TooLarge
@@ -19,8 +19,6 @@ MAX_ACTIONS = 100
 MAX_BYTES = 4 * 1024 * 1024
 """Of a DynamoDB transaction, all items together."""
 MAX_ITEM_BYTES = 400 * 1024
-MAX_PUBLIC_BYTES = 64 * 1024
-"""Of an event's CloudEvent: a batch of ten has to fit SNS, and a message a device."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,10 @@ async def prepare(
     generation: int,
     sealer: Sealer,
 ) -> Batch:
-    """Raises ``TooLarge``; ``ContractError`` when the commit contradicts itself."""
+    """What is too large for an item is put where the item says, once everything has been checked.
+
+    Raises ``TooLarge``; ``ContractError`` when the commit contradicts itself.
+    """
     _check_streams(appends)
     recorded = [
         Recorded(event, context, commit_token, generation)
@@ -58,9 +59,18 @@ async def prepare(
     if len(changes) < len(vault):
         raise ContractError("a commit changes each vault item once")
     recorded = await sealer.seal(recorded)
-    batch = Batch(commit_token, recorded, [to_item(each) for each in recorded], changes)
+    items, objects = sealer.claims.split([to_item(each) for each in recorded])
+    if objects:
+        recorded = [_referring(*each) for each in zip(recorded, items, strict=True)]
+    batch = Batch(commit_token, recorded, items, changes)
     check_sizes(batch)
+    if objects:
+        await sealer.claims.deposit(objects)
     return batch
+
+
+def _referring(recorded: Recorded, item: Item) -> Recorded:
+    return replace(recorded, ref=item["ref"]["S"]) if "ref" in item else recorded
 
 
 def _check_streams(appends: Sequence[Append]) -> None:
@@ -73,10 +83,6 @@ def _check_streams(appends: Sequence[Append]) -> None:
 
 
 def check_sizes(batch: Batch) -> None:
-    """Items without a time have no public form: the recorder's, of a mapper that is not ours."""
-    for item in batch.events:
-        if "time" in item and public_size(item) > MAX_PUBLIC_BYTES:
-            raise TooLarge(f"an event is over {MAX_PUBLIC_BYTES} bytes", type=item["type"]["S"])
     items = [*batch.events, *(item for item in batch.vault.values() if item is not None)]
     sizes = [item_size(item) for item in items]
     if max(sizes, default=0) > MAX_ITEM_BYTES:

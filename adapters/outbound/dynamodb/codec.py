@@ -56,6 +56,7 @@ class CloudEvent(BaseModel):
     principal: str
     awstraceheader: str | None = None
     sealed: str | None = None
+    dataref: str | None = None
     data: dict[str, Any]
 
 
@@ -184,7 +185,8 @@ def from_item(
             erased=erased,
         )
         generation = int(item["gen"]["N"])
-        return Recorded(event, _context(item), item["token"]["S"], generation, sealed)
+        ref = item["ref"]["S"] if "ref" in item else None
+        return Recorded(event, _context(item), item["token"]["S"], generation, sealed, ref)
     except (KeyError, TypeError, ValueError) as error:
         raise ContractError("an item of the event store is not an event") from error
 
@@ -217,13 +219,14 @@ def to_cloud_event(recorded: Recorded) -> dict[str, Any]:
         event.class_version,
         dump_time(event.timestamp),
         recorded.context,
-        dump_data(event),
+        None if recorded.ref else dump_data(event),
         recorded.sealed,
+        recorded.ref,
     )
 
 
 def item_to_cloud_event(item: Item) -> dict[str, Any]:
-    """From a stream record's new image or a read, without building the event."""
+    """From a stream record's new image or a read, without building the event or fetching data."""
     return _item_to_cloud_event(item, orjson.loads)
 
 
@@ -242,8 +245,9 @@ def _item_to_cloud_event(item: Item, load: Any) -> dict[str, Any]:
             int(item["tv"]["N"]) if "tv" in item else 1,
             item["time"]["S"],
             _context(item),
-            load(item["data"]["S"]),
+            None if "ref" in item else load(item["data"]["S"]),
             item["sealed"]["S"] if "sealed" in item else None,
+            item["ref"]["S"] if "ref" in item else None,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ContractError("an item of the event store is not an event") from error
@@ -259,8 +263,9 @@ def _cloud_event(
     context: Context,
     data: Any,
     sealed: str | None,
+    ref: str | None,
 ) -> dict[str, Any]:
-    cloud_event = {
+    cloud_event: dict[str, Any] = {
         "specversion": "1.0",
         "id": event_id(generation, stream, int(version)),
         "type": topic,
@@ -274,8 +279,12 @@ def _cloud_event(
         "correlationid": context.correlation_id,
         "causationid": context.causation_id,
         "principal": context.principal,
-        "data": data,
     }
+    if ref:
+        cloud_event["dataref"] = ref
+        sealed = None  # it is where the data are
+    else:
+        cloud_event["data"] = data
     if context.trace:
         cloud_event["awstraceheader"] = context.trace
     if sealed:
@@ -311,4 +320,4 @@ def from_cloud_event(
         erased=erased,
     )
     context = Context(form.correlationid, form.causationid, form.principal, form.awstraceheader)
-    return Recorded(event, context, "", form.generation, form.sealed)
+    return Recorded(event, context, "", form.generation, form.sealed, form.dataref)

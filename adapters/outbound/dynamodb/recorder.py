@@ -19,6 +19,7 @@ from eventsourcing.persistence import (
 )
 
 from adapters.outbound.dynamodb.batch import MAX_ACTIONS, Batch, check_sizes
+from adapters.outbound.dynamodb.claim_check import require_small
 from adapters.outbound.dynamodb.codec import Item
 from adapters.outbound.dynamodb.commits import Commits
 from adapters.outbound.dynamodb.streams import stream_items
@@ -82,6 +83,7 @@ class DynamoDbRecorder(AggregateRecorder):
     async def _write(self, batch: Batch) -> None:
         if len(batch.events) > MAX_ACTIONS:
             raise TooLarge(f"a commit holds {MAX_ACTIONS} events at most")
+        require_small(batch.events)
         check_sizes(batch)
         await Commits(self._client, self._table, "").write(batch)
 
@@ -147,6 +149,8 @@ def _lift(state: bytes) -> dict[str, Any] | None:
 
 
 def _state_of(attributes: Item) -> bytes:
+    if "ref" in attributes:
+        raise ProgrammingError("the event's data are in an object: read it by the event store")
     data = attributes["data"]
     if "time" not in attributes:
         return bytes(data["B"]) if "B" in data else str(data["S"]).encode()

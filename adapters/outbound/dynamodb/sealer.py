@@ -6,12 +6,12 @@ subject's key is asked for once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
-from typing import Any
+from typing import Any, TypeGuard
 
+from adapters.outbound.dynamodb.claim_check import ClaimCheck
 from adapters.outbound.dynamodb.codec import (
     Item,
     dump_personal,
@@ -28,13 +28,14 @@ from domain.kernel.recorded import Recorded
 
 
 class Sealer:
-    """The codec, with the keys that it takes for personal fields.
+    """The codec, with the keys that it takes for personal fields and the objects of large events.
 
     All raise ``StoreUnavailable`` when keys cannot be reached, and ``ContractError`` for what was
     changed or moved. Where the subject was forgotten, the fields read as their marks say.
     """
 
-    def __init__(self, keyring: Keyring) -> None:
+    def __init__(self, keyring: Keyring, claims: ClaimCheck) -> None:
+        self.claims = claims
         self._keyring = keyring
 
     async def seal(self, recorded: list[Recorded]) -> list[Recorded]:
@@ -47,18 +48,36 @@ class Sealer:
 
     async def from_items(self, items: Sequence[Item], *, personal: bool = True) -> list[Recorded]:
         """``personal=False``: with personal fields erased, which takes no key."""
-        if not personal:
-            return [_erased(item) for item in items]
-        decode = await self.decoder(items)
-        return [decode(item) for item in items]
+        outcomes = await self.outcomes(items, personal=personal)
+        return [require_read(one) for one in outcomes]
 
-    async def decoder(self, items: Sequence[Item]) -> Callable[[Item], Recorded]:
-        """What decodes these items one by one, with their keys at hand."""
-        keys = await self._keys(item["sealed"].get("S") for item in items if "sealed" in item)
-        return partial(opened_item, keys)
+    async def outcomes(
+        self, items: Sequence[Item], *, personal: bool = True
+    ) -> list[Recorded | ContractError]:
+        """The same, with the error in the place of each that is undecodable."""
+        if any("ref" in item for item in items):
+            whole = [await self._whole(item) for item in items]
+        else:
+            whole = list(items)
+        texts = (item["sealed"].get("S") for item in whole if personal and _is_sealed(item))
+        keys = await self._keys(texts)
+        return [
+            item if isinstance(item, ContractError) else _read(keys, item, personal=personal)
+            for item in whole
+        ]
+
+    async def _whole(self, item: Item) -> Item | ContractError:
+        try:
+            return await self.claims.whole_item(item) if "ref" in item else item
+        except ContractError as error:
+            return error
 
     async def from_cloud_event(self, cloud_event: Mapping[str, Any]) -> Recorded:
-        text = cloud_event.get("sealed") if isinstance(cloud_event, Mapping) else None
+        if not isinstance(cloud_event, Mapping):
+            raise ContractError("not a CloudEvent of ours")
+        if "dataref" in cloud_event:
+            cloud_event = await self.claims.whole_cloud_event(cloud_event)
+        text = cloud_event.get("sealed")
         if text is None:
             return from_cloud_event(cloud_event)
         return opened_cloud_event(await self._keys([text]), cloud_event)
@@ -70,6 +89,25 @@ class Sealer:
             with suppress(ContractError):
                 subjects.add(taken_apart(text).subject)
         return {subject: await self._keyring.for_opening(subject) for subject in sorted(subjects)}
+
+
+def require_read(outcome: Recorded | ContractError) -> Recorded:
+    if isinstance(outcome, ContractError):
+        raise outcome
+    return outcome
+
+
+def _is_sealed(item: Item | ContractError) -> TypeGuard[Item]:
+    return not isinstance(item, ContractError) and "sealed" in item
+
+
+def _read(
+    keys: Mapping[str, DataKey | None], item: Item, *, personal: bool
+) -> Recorded | ContractError:
+    try:
+        return opened_item(keys, item) if personal else _erased(item)
+    except ContractError as error:
+        return error
 
 
 def subject_of(event: Event) -> str | None:

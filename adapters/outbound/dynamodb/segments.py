@@ -71,12 +71,12 @@ class SegmentScan:
         )
 
     async def _decoded(self, items: Sequence[Item]) -> list[Recorded]:
-        decode, recorded = await self._sealer.decoder(items), []
-        for item in items:
-            try:
-                recorded.append(decode(item))
-            except ContractError:
+        recorded = []
+        for item, one in zip(items, await self._sealer.outcomes(items), strict=True):
+            if isinstance(one, ContractError):
                 self.unreadable.append(f"{item['stream']['S']} {item['version']['N']}")
+            else:
+                recorded.append(one)
         return recorded
 
 

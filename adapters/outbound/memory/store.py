@@ -16,10 +16,12 @@ from typing import Any
 import orjson
 
 from adapters.outbound.dynamodb.batch import Batch, prepare, vault_item
+from adapters.outbound.dynamodb.claim_check import ClaimCheck
 from adapters.outbound.dynamodb.codec import Item, dump_time
 from adapters.outbound.dynamodb.sealer import Sealer
 from adapters.outbound.keys.snapshots import open_snapshot, seal_snapshot
 from adapters.outbound.memory.keyring import MemoryKeyring
+from adapters.outbound.memory.objects import MemoryObjects
 from commands.kernel.ports import Append, Keyring, Snapshot, VaultWrite
 from domain.kernel.errors import VersionConflict
 from domain.kernel.recorded import Context, Recorded
@@ -75,7 +77,8 @@ class MemoryEventStore:
     ) -> None:
         self.vault = vault or MemoryVault()
         self.keyring = keyring or MemoryKeyring()
-        self.sealer = Sealer(self.keyring)
+        self.objects = MemoryObjects()
+        self.sealer = Sealer(self.keyring, ClaimCheck(self.objects, "memory"))
         self._generation = generation
         self._streams: dict[str, list[Item]] = {}
 
