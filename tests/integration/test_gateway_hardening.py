@@ -20,6 +20,7 @@ from adapters.inbound.gateway.server import GatewayServer
 from adapters.inbound.gateway.session import DeviceSession
 from adapters.outbound.system.clock import Ulids
 from domain.devices.lane import LANE
+from domain.devices.remote_command import RemoteCommandSucceeded
 from domain.kernel.errors import StoreUnavailable, TooLarge
 from domain.kernel.recorded import Recorded
 from tests.support.gateway import DEADLINE, QUICK, RawDevice, RunningGateway, World
@@ -157,6 +158,21 @@ async def test_a_result_that_is_too_large_may_be_given_again_with_less(
         assert await device.hears_nothing(QUICK.head * 1.5)
         await device.succeed(number, result={"picture": "elsewhere"})
     assert await world.history(device_id, number) == ["Accepted", "Sent", "Succeeded"]
+
+
+async def test_the_largest_result_is_kept_in_an_object_and_read_whole(
+    world: World, gateway: RunningGateway, key: Key, device_id: str
+) -> None:
+    picture = {"picture": "x" * (MAX_RESULT - 20)}
+    async with gateway.device(key) as device:
+        number = await world.submit(device_id)
+        await device.command(number)
+        await device.succeed(number, result=picture)
+    last = (await world.store.read(f"lane-{device_id}"))[-1]
+    assert isinstance(last.event, RemoteCommandSucceeded)
+    assert last.event.result == picture
+    assert last.ref is not None
+    assert len(world.store.objects.bodies) == 1
 
 
 async def test_what_an_error_quotes_of_a_message_is_short(

@@ -16,10 +16,10 @@ from domain.kernel.errors import ContractError, HomecastError
 
 PATH = "/v1/device"
 SUBPROTOCOL = "homecast.v1"
-MAX_MESSAGE = 64 * 1024
+MAX_MESSAGE = 96 * 1024
 MAX_DEPTH = 8
 """Levels of nesting in what a device sends: more is refused."""
-MAX_RESULT = 8 * 1024
+MAX_RESULT = 64 * 1024
 """Bytes of JSON in the ``result`` of a command: it is kept with the events."""
 MAX_TOLD = 200
 """Characters of an error's detail: it may quote what the device sent."""

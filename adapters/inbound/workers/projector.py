@@ -32,6 +32,8 @@ log = structlog.get_logger("homecast.projector")
 
 T = TypeVar("T")
 GROUPS_AT_ONCE = 24
+TOLD_RESULT = 8 * 1024
+"""Bytes of a command's result that a hint carries; who waits for a larger one reads the store."""
 RETRY_DELAY = Backoff(first=0.5, maximum=30.0)
 """A group that fails for another reason than a fault outside comes back after these pauses;
 redrive ends it after ten receives."""
@@ -102,8 +104,9 @@ class Projector:
         if unsent:
             await self._lanes.nudge(sorted(unsent))
         for row in rows:
-            message = {"type": "command", "command": row.model_dump(mode="json")}
-            await self._watchers.tell(row.account_id, message)
+            command = row.model_dump(mode="json")
+            if len(orjson.dumps(command["result"])) <= TOLD_RESULT:
+                await self._watchers.tell(row.account_id, {"type": "command", "command": command})
 
     async def _is_live(self, model: str, slot: Slot) -> bool:
         return (await self._pointer.state(model)).live is slot
