@@ -30,8 +30,8 @@ from adapters.outbound.dynamodb.leases import DynamoDbLeases
 from adapters.outbound.dynamodb.rows import (
     CommandsQuery,
     DevicesQuery,
+    GatedRows,
     LiveGate,
-    PynamoRows,
     ReadModels,
     Recount,
     Threads,
@@ -299,7 +299,9 @@ def gates(
     """One before each slot of a model of the devices context."""
     lot = parking_lot(projection.name, pool, parts)
     each = {
-        slot: Gate(projection, PynamoRows[Row](pool, tables.of(slot)), parts.store, lot)
+        slot: Gate(
+            projection, GatedRows[Row](parts.dynamodb, pool, tables.of(slot)), parts.store, lot
+        )
         for slot in Slot
     }
     return Slotted(projection.name, each, parts.pointer)
@@ -607,7 +609,7 @@ def read_side_of(
         models={
             name: Model(
                 PROJECTIONS[name],
-                {slot: VerifiableRows(pool, each.of(slot)) for slot in Slot},
+                {slot: VerifiableRows(parts.dynamodb, pool, each.of(slot)) for slot in Slot},
                 gates(PROJECTIONS[name], each, pool, parts),
                 recounts.get(name),
             )

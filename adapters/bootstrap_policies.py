@@ -22,7 +22,7 @@ from adapters.inbound.workers.timeouts import TimeoutScan
 from adapters.outbound import webhooks
 from adapters.outbound.dynamodb.event_store import DynamoDbEventStore
 from adapters.outbound.dynamodb.policy_states import PolicyStateItem, PolicyStatesTable
-from adapters.outbound.dynamodb.rows import DevicesQuery, PynamoRows, Threads, opened
+from adapters.outbound.dynamodb.rows import DevicesQuery, GatedRows, Threads, opened
 from adapters.outbound.dynamodb.search import count_items
 from adapters.outbound.dynamodb.timeouts import DynamoDbTimeouts
 from adapters.outbound.dynamodb.twins import DynamoDbTwins
@@ -95,7 +95,7 @@ def policy_inboxes(
         region=settings.aws_region,
         host=settings.aws_endpoint_url,
     )
-    rows = PynamoRows(pool, PolicyStatesTable(items))
+    rows = GatedRows(parts.dynamodb, pool, PolicyStatesTable(items))
     return {
         one.queue: policy_inbox(one, rows=rows, actor=actor, parts=parts, broker=broker)
         for one in followed_policies(settings, parts)
@@ -150,7 +150,7 @@ def followed_policies(settings: Settings, parts: Core) -> list[Followed]:
 
 
 def policy_inbox(
-    followed: Followed, *, rows: PynamoRows[PolicyRow], actor: Actor, parts: Core, broker: SQSBroker
+    followed: Followed, *, rows: GatedRows[PolicyRow], actor: Actor, parts: Core, broker: SQSBroker
 ) -> PolicyInbox:
 
     runner = PolicyRunner(followed.policy, rows, followed.source, actor)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, assert_never, cast
+from typing import Annotated, Any, assert_never, cast
 
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
@@ -31,8 +31,8 @@ from projections.devices.counters import (
     changes,
     counted,
 )
-from projections.kernel.gate import GatedRow, Held, Key, Projection, Standing
-from projections.kernel.items import GatedItem, Placed
+from projections.kernel.gate import GatedRow, Key, Projection, Standing
+from projections.kernel.items import Adding, GatedItem, GatedTable, Placed
 
 
 class DeviceRow(GatedRow):
@@ -113,36 +113,20 @@ class DeviceItem(GatedItem):
     by_account = ByAccount()
 
 
-class DevicesTable:
-    """One version of the read model in its table. All calls block: run them in worker threads."""
+class DevicesTable(GatedTable[DeviceRow]):
+    """One version of the read model. What says so blocks: run it in worker threads."""
+
+    row = DeviceRow
 
     def __init__(self, items: type[DeviceItem], counters: type[CounterItem]) -> None:
-        self.items = items
+        self.items: type[DeviceItem] = items
         self.counters = DeviceCounters(counters)
 
-    def held(self, key: Key) -> Held[DeviceRow] | None:
-        """Strongly consistent."""
-        try:
-            item = self.items.get(key[0], consistent_read=True)
-        except self.items.DoesNotExist:
-            return None
-        return item.held(DeviceRow)
+    def attributes(self, row: DeviceRow) -> dict[str, Any]:
+        return {"account_id": row.account_id, "body": row.model_dump_json()}
 
-    def load(self, key: Key) -> DeviceRow | None:
-        """What readers see, strongly consistent: of a parked row, what it was before."""
-        held = self.held(key)
-        return held.row if held else None
-
-    def save(self, key: Key, held: Held[DeviceRow], previous: Held[DeviceRow] | None) -> bool:
-        """Write under the gate's condition."""
-        row = held.row
-        item = self.items(
-            key[0],
-            account_id=row.account_id if row else None,
-            body=row.model_dump_json() if row else None,
-        )
-        changed = changes(previous.row if previous else None, row)
-        return item.save_over(held, previous, self.counters.adding(changed))
+    def adding(self, before: DeviceRow | None, after: DeviceRow | None) -> Sequence[Adding]:
+        return self.counters.adding(changes(before, after))
 
     def standings(self, keys: Sequence[Key]) -> dict[Key, Standing]:
         """Of those that are there; strongly consistent."""

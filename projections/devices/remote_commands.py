@@ -36,8 +36,8 @@ from domain.devices.remote_command import (
     status_after,
 )
 from domain.kernel.event import Event, id_of
-from projections.kernel.gate import GatedRow, Held, Key, Projection, Standing
-from projections.kernel.items import GatedItem, Placed, refused
+from projections.kernel.gate import GatedRow, Key, Projection, Standing
+from projections.kernel.items import GatedItem, GatedTable, Placed, refused
 
 HISTORY_KEPT = timedelta(days=30)
 """After a command's last event; longer than the 24 h in which a late result may come."""
@@ -207,42 +207,23 @@ class RemoteCommandItem(GatedItem):
     open = OpenIndex()
 
 
-def _attributes(row: RemoteCommandRow) -> dict[str, Any]:
-    purge_at = int((row.updated_at + HISTORY_KEPT).timestamp()) if row.status in FINAL else None
-    return {
-        "status": row.status,
-        "due_shard": shard_of(row.device_id) if row.due_at else None,
-        "due_at": int(row.due_at.timestamp() * 1000) if row.due_at else None,
-        "purge_at": purge_at,
-        "body": row.model_dump_json(exclude_defaults=True),
-    }
+class RemoteCommandsTable(GatedTable[RemoteCommandRow]):
+    """One version of the read model. What says so blocks: run it in worker threads."""
 
-
-class RemoteCommandsTable:
-    """One version of the read model in its table. All calls block: run them in worker threads."""
+    row = RemoteCommandRow
 
     def __init__(self, items: type[RemoteCommandItem]) -> None:
-        self.items = items
+        self.items: type[RemoteCommandItem] = items
 
-    def held(self, key: Key) -> Held[RemoteCommandRow] | None:
-        """Strongly consistent."""
-        try:
-            item = self.items.get(key[0], key[1], consistent_read=True)
-        except self.items.DoesNotExist:
-            return None
-        return item.held(RemoteCommandRow)
-
-    def load(self, key: Key) -> RemoteCommandRow | None:
-        """What readers see, strongly consistent: of a parked row, what it was before."""
-        held = self.held(key)
-        return held.row if held else None
-
-    def save(
-        self, key: Key, held: Held[RemoteCommandRow], previous: Held[RemoteCommandRow] | None
-    ) -> bool:
-        """Write under the gate's condition."""
-        item = self.items(key[0], key[1], **(_attributes(held.row) if held.row else {}))
-        return item.save_over(held, previous)
+    def attributes(self, row: RemoteCommandRow) -> dict[str, Any]:
+        final = row.status in FINAL
+        return {
+            "status": row.status,
+            "due_shard": shard_of(row.device_id) if row.due_at else None,
+            "due_at": int(row.due_at.timestamp() * 1000) if row.due_at else None,
+            "purge_at": int((row.updated_at + HISTORY_KEPT).timestamp()) if final else None,
+            "body": row.model_dump_json(exclude_defaults=True),
+        }
 
     def standings(self, keys: Sequence[Key]) -> dict[Key, Standing]:
         """Of those that are there; strongly consistent."""

@@ -7,16 +7,16 @@ of a read model can be kept side by side in one process.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from pynamodb.attributes import MapAttribute, NumberAttribute, UnicodeAttribute
-from pynamodb.exceptions import PutError, PynamoDBException, TransactWriteError
+from pynamodb.exceptions import PynamoDBException, TransactWriteError
 from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
 from domain.kernel.errors import TooLarge
 from projections.kernel.failures import Mark
-from projections.kernel.gate import Held, Place, Row, Standing
+from projections.kernel.gate import Held, Key, Place, Row, Standing
 
 M = TypeVar("M", bound=Model)
 
@@ -87,28 +87,50 @@ class GatedItem(Model):
         """Needs ``applied``, ``generation`` and ``parked`` only."""
         return Standing(Place(int(self.generation), int(self.applied)), self.parked is not None)
 
-    def save_over(
-        self, held: Held[Row], previous: Held[Row] | None, adding: Sequence[Adding] = ()
-    ) -> bool:
-        """Write if the stored item is still ``previous``; blocks, so call it in a worker thread.
-
-        ``adding``: what is added to other items in the same transaction. Raises ``TooLarge``.
-        """
+    def fill(self, held: Held[Row]) -> None:
+        """The attributes that serve the gate."""
         self.applied, self.generation = held.applied, held.generation
         self.stream_version = None if held.row else held.stream_version
         self.parked = MapAttribute(**held.mark.model_dump(mode="json")) if held.mark else None
+
+    def put_request(self, previous: Held[Row] | None) -> dict[str, Any]:
+        """What PutItem takes to write this if the stored item is still ``previous``."""
+        names: dict[str, str] = {}
+        values: dict[str, Any] = {}
+        condition = self._unchanged(previous).serialize(names, values)
+        request = {
+            "TableName": self.Meta.table_name,
+            "Item": self.serialize(),
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": {name: path for path, name in names.items()},
+        }
+        return request | ({"ExpressionAttributeValues": values} if values else {})
+
+    def save_with(self, adding: Sequence[Adding], previous: Held[Row] | None) -> bool:
+        """As ``put_request``, in one transaction with what is added to other items.
+
+        Blocks, so call it in a worker thread. Raises ``TooLarge``.
+        """
         try:
-            if adding:
-                self._save_with(adding, self._unchanged(previous))
-            else:
-                self.save(condition=self._unchanged(previous))
-        except (PutError, TransactWriteError) as error:
+            self._save_with(adding, self._unchanged(previous))
+        except TransactWriteError as error:
             if refused(error):
                 return False
             if too_large(error):
                 raise TooLarge("DynamoDB finds the row too large") from error
             raise
         return True
+
+    @classmethod
+    def get_request(cls, *keys: Any) -> dict[str, Any]:
+        """What GetItem takes for a strongly consistent read; ``keys``: partition and sort key."""
+        attributes = cls.get_attributes()
+        names = [name for name in (cls._hash_keyname, cls._range_keyname) if name is not None]
+        typed = {
+            name: {attributes[name].attr_type: attributes[name].serialize(value)}
+            for name, value in zip(names, keys, strict=True)
+        }
+        return {"TableName": cls.Meta.table_name, "Key": typed, "ConsistentRead": True}
 
     def _save_with(self, adding: Sequence[Adding], condition: Any) -> None:
         connection = self._get_connection().connection
@@ -127,3 +149,54 @@ class GatedItem(Model):
             same_mark = cls.parked["at"] == previous.mark.model_dump(mode="json")["at"]
         same_place = (cls.applied == previous.applied) & (cls.generation == previous.generation)
         return same_place & same_mark
+
+
+class GatedTable(Generic[Row]):
+    """One version of a read model in its table, as the gate needs it.
+
+    The gate's own reads and writes are requests, to be sent without a thread; a row that moves
+    counters is saved in a transaction.
+    """
+
+    items: type[GatedItem]
+    row: type[Row]
+
+    def place(self, key: Key) -> Key:
+        """Partition and sort key of the row's item."""
+        return key
+
+    def attributes(self, row: Row) -> dict[str, Any]:
+        """Of the row's item, beside its keys and what serves the gate."""
+        raise NotImplementedError
+
+    def adding(self, before: Row | None, after: Row | None) -> Sequence[Adding]:
+        """What the change adds to other items of the table, in the same transaction."""
+        return ()
+
+    def item(self, key: Key, held: Held[Row]) -> GatedItem:
+        more = self.attributes(held.row) if held.row else {}
+        keys = dict(zip(("hash_key", "range_key"), self.place(key), strict=False))
+        item = self.items(**keys, **more)
+        item.fill(held)
+        return item
+
+    def get_request(self, key: Key) -> dict[str, Any]:
+        return self.items.get_request(*self.place(key))
+
+    def held_in(self, item: dict[str, Any]) -> Held[Row]:
+        """``item`` as DynamoDB's API gives it."""
+        return self.items.from_raw_data(item).held(self.row)
+
+    def held(self, key: Key) -> Held[Row] | None:
+        """Strongly consistent; blocks, so call it in a worker thread."""
+        try:
+            hash_key, range_key = (*self.place(key), None)[:2]
+            item = self.items.get(hash_key, range_key, consistent_read=True)
+        except self.items.DoesNotExist:
+            return None
+        return item.held(self.row)
+
+    def load(self, key: Key) -> Row | None:
+        """What readers see, strongly consistent: of a parked row, what it was before. Blocks."""
+        held = self.held(key)
+        return held.row if held else None

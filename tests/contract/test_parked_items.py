@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
 
-from adapters.outbound.dynamodb.rows import PynamoRows, Threads, opened
+from adapters.outbound.dynamodb.rows import GatedRows, Threads, opened
 from domain.devices.lane import LANE
 from domain.kernel.errors import TooLarge
 from projections.devices.counters import CounterItem
@@ -27,6 +27,9 @@ from tests.support import streams
 from tests.support.given import given
 from tests.support.tables import REGION, connect, create_table
 
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
 AT = datetime(2026, 11, 25, 12, 0, 0, 123456, tzinfo=UTC)
 MARK = Mark(
     event="1:lane-a:4", stream="lane-a", version=4, number=3, error="KeyError", message="", at=AT
@@ -42,16 +45,25 @@ def threads() -> Iterator[Threads]:
 
 
 @pytest.fixture(params=["moto", "ministack"])
-async def table(request: pytest.FixtureRequest) -> RemoteCommandsTable:
-    url, name = request.getfixturevalue(f"{request.param}_url"), f"commands-{uuid4().hex[:12]}"
+async def client(request: pytest.FixtureRequest) -> AsyncIterator[DynamoDBClient]:
+    url = request.getfixturevalue(f"{request.param}_url")
     async with connect(url).dynamodb() as client:
-        await create_table(client, name, ("device_id", "S"), ("number", "N"))
+        yield client
+
+
+@pytest.fixture
+async def table(client: DynamoDBClient) -> RemoteCommandsTable:
+    name = f"commands-{uuid4().hex[:12]}"
+    await create_table(client, name, ("device_id", "S"), ("number", "N"))
+    url = client.meta.endpoint_url
     return RemoteCommandsTable(opened(RemoteCommandItem, name, region=REGION, host=url))
 
 
 @pytest.fixture
-def rows(threads: Threads, table: RemoteCommandsTable) -> PynamoRows[RemoteCommandRow]:
-    return PynamoRows(threads, table)
+def rows(
+    client: DynamoDBClient, threads: Threads, table: RemoteCommandsTable
+) -> GatedRows[RemoteCommandRow]:
+    return GatedRows(client, threads, table)
 
 
 def folded(steps: int) -> Held[RemoteCommandRow]:
@@ -75,7 +87,7 @@ ONE, TWO, THREE = folded(1), folded(2), folded(3)
 KEY = key_of(ONE)
 
 
-async def test_what_was_put_is_what_is_got(rows: PynamoRows[RemoteCommandRow]) -> None:
+async def test_what_was_put_is_what_is_got(rows: GatedRows[RemoteCommandRow]) -> None:
     emptied = Held[RemoteCommandRow](applied=1, stream_version=2, generation=3, mark=MARK)
     previous = None
     for held in (ONE, replace(TWO, mark=MARK, generation=2), emptied, THREE):
@@ -85,7 +97,7 @@ async def test_what_was_put_is_what_is_got(rows: PynamoRows[RemoteCommandRow]) -
 
 
 async def test_a_mark_that_was_not_seen_is_not_overwritten(
-    rows: PynamoRows[RemoteCommandRow],
+    rows: GatedRows[RemoteCommandRow],
 ) -> None:
     marked = replace(ONE, mark=MARK)
     assert await rows.put(KEY, ONE, None)
@@ -99,7 +111,7 @@ async def test_a_mark_that_was_not_seen_is_not_overwritten(
 
 
 async def test_a_first_event_does_not_overwrite_a_mark_without_a_row(
-    rows: PynamoRows[RemoteCommandRow],
+    rows: GatedRows[RemoteCommandRow],
 ) -> None:
     marked = Held[RemoteCommandRow](mark=MARK)
     assert await rows.put(KEY, marked, None)
@@ -108,7 +120,7 @@ async def test_a_first_event_does_not_overwrite_a_mark_without_a_row(
 
 
 async def test_readers_see_a_parked_row_as_it_was_and_none_where_there_is_none(
-    rows: PynamoRows[RemoteCommandRow], table: RemoteCommandsTable
+    rows: GatedRows[RemoteCommandRow], table: RemoteCommandsTable
 ) -> None:
     device, number = KEY
     assert await rows.put(KEY, replace(TWO, mark=MARK), None)
@@ -121,7 +133,7 @@ async def test_readers_see_a_parked_row_as_it_was_and_none_where_there_is_none(
 
 
 async def test_a_parked_row_leaves_the_sweepers_index_until_it_goes_on(
-    rows: PynamoRows[RemoteCommandRow], table: RemoteCommandsTable
+    rows: GatedRows[RemoteCommandRow], table: RemoteCommandsTable
 ) -> None:
     device, number = KEY
     assert await rows.put(KEY, ONE, None)
@@ -139,7 +151,7 @@ async def test_a_parked_row_leaves_the_sweepers_index_until_it_goes_on(
 
 
 async def test_a_row_of_over_400_kilobytes_is_too_large(
-    rows: PynamoRows[RemoteCommandRow],
+    rows: GatedRows[RemoteCommandRow],
 ) -> None:
     assert ONE.row is not None
     large = ONE.row.model_copy(update={"detail": "x" * 410_000})
@@ -149,16 +161,15 @@ async def test_a_row_of_over_400_kilobytes_is_too_large(
 
 
 async def test_a_device_without_a_row_is_in_nobodys_list(
-    threads: Threads, ministack_url: str
+    client: DynamoDBClient, threads: Threads
 ) -> None:
-    name = f"devices-{uuid4().hex[:12]}"
-    async with connect(ministack_url).dynamodb() as client:
-        await create_table(client, name, ("device_id", "S"))
+    name, url = f"devices-{uuid4().hex[:12]}", client.meta.endpoint_url
+    await create_table(client, name, ("device_id", "S"))
     table = DevicesTable(
-        opened(DeviceItem, name, region=REGION, host=ministack_url),
-        opened(CounterItem, name, region=REGION, host=ministack_url),
+        opened(DeviceItem, name, region=REGION, host=url),
+        opened(CounterItem, name, region=REGION, host=url),
     )
-    rows: PynamoRows[DeviceRow] = PynamoRows(threads, table)
+    rows: GatedRows[DeviceRow] = GatedRows(client, threads, table)
     assert await rows.put(("a",), Held(mark=MARK), None)
     assert table.load(("a",)) is None
     item = table.items.get("a")

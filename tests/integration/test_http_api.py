@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from adapters import bootstrap
-from adapters.outbound.dynamodb.rows import PynamoRows
+from adapters.outbound.dynamodb.rows import GatedRows
 from adapters.outbound.redis import RedisWatchers
 from commands.accounts.tokens import issue_token
 from commands.devices import remote_commands
@@ -213,7 +213,7 @@ async def test_a_list_waits_for_ones_own_write_and_tells_when_it_does_not_come(
     )
     settings = settings_from(stack_environment)
     async with bootstrap.operator(settings) as core, bootstrap.threads(settings) as pool:
-        rows = PynamoRows(pool, bootstrap.read_models(settings, Slot.BLUE).devices)
+        rows = GatedRows(core.dynamodb, pool, bootstrap.read_models(settings, Slot.BLUE).devices)
         await Gate(DEVICES, rows, core.store).apply(await core.store.read(f"device-{key.id}"))
     [mine] = [one for one in (await waiting).json()["items"] if one["id"] == key.id]
     assert mine["name"] == "New"
@@ -312,14 +312,16 @@ async def test_rows_are_read_by_number_and_devices_counted(
     now = datetime.now(UTC)
     settings = settings_from(stack_environment)
     models = bootstrap.read_models(settings, Slot.BLUE)
-    async with bootstrap.api(settings) as api:
+    async with bootstrap.threads(settings) as pool, bootstrap.api(settings) as api:
+        commands = GatedRows(api.dynamodb, pool, models.remote_commands)
+        devices = GatedRows(api.dynamodb, pool, models.devices)
         for number in range(1, 121):
             row = RemoteCommandRow(
                 applied=1, stream_version=number, device_id="a" * 26, number=number,
                 account_id=ACCOUNT, command="OnOff.On", args={}, status=CommandStatus.ACCEPTED,
                 accepted_at=now, expires_at=now + timedelta(days=1), updated_at=now,
             )  # fmt: skip
-            assert models.remote_commands.save(("a" * 26, number), Held.of(row), None)
+            assert await commands.put(("a" * 26, number), Held.of(row), None)
         found = await api.commands.get_many("a" * 26, [1, 7, 999, *range(10, 120)])
         assert sorted(one.number for one in found) == [1, 7, *range(10, 120)]
         assert await api.commands.get_many("a" * 26, []) == []
@@ -329,6 +331,6 @@ async def test_rows_are_read_by_number_and_devices_counted(
                 kind=DeviceKind.ON_OFF_LIGHT, status=DeviceStatus.CLAIMED, claimed_at=now,
                 capabilities=KINDS[DeviceKind.ON_OFF_LIGHT], updated_at=now,
             )  # fmt: skip
-            assert models.devices.save((name * 26,), Held.of(device), None)
+            assert await devices.put((name * 26,), Held.of(device), None)
         assert await api.devices.count(ACCOUNT) == 3
         assert await api.devices.count("nobody") == 0

@@ -26,6 +26,7 @@ from projections.devices.remote_commands import (
     RemoteCommandsTable,
 )
 from projections.kernel.gate import Gate, Key
+from projections.kernel.items import GatedTable
 from tests.support.given import STREAM_ID, given
 from tests.support.ledger import Answer, Books, audit
 from tests.support.streams import accepted, claimed, failed, opened, sent, succeeded
@@ -36,10 +37,10 @@ GOOD, BAD = 2, 3
 
 
 class WrittenRows:
-    """The gate's rows, kept as the items that the real ``save`` writes."""
+    """The gate's rows, kept as the items that its table makes of them."""
 
-    def __init__(self, save: Callable[[Key, Any, Any], bool]) -> None:
-        self._save = save
+    def __init__(self, table: GatedTable[Any]) -> None:
+        self._table = table
         self._held: dict[Key, Any] = {}
         self.items: dict[Key, dict[str, Any]] = {}
 
@@ -47,15 +48,9 @@ class WrittenRows:
         return self._held.get(key)
 
     async def put(self, key: Key, held: Any, previous: Any) -> bool:
-        with pytest.MonkeyPatch.context() as patch:
-            for model in (DeviceItem, RemoteCommandItem):
-                patch.setattr(model, "save", lambda item, **_: self._keep(key, held, item))
-                patch.setattr(model, "_save_with", lambda item, *_: self._keep(key, held, item))
-            return self._save(key, held, previous)
-
-    def _keep(self, key: Key, held: Any, item: Any) -> None:
         self._held[key] = held
-        self.items[key] = item.serialize()
+        self.items[key] = self._table.item(key, held).put_request(previous)["Item"]
+        return True
 
 
 class NoSource:
@@ -77,8 +72,8 @@ async def books() -> Books:
         failed(BAD),
     )
     events = [Recorded(one, CONTEXT, "t") for one in (*device.history, *lane.history)]
-    commands = WrittenRows(RemoteCommandsTable(RemoteCommandItem).save)
-    rows = WrittenRows(DevicesTable(DeviceItem, CounterItem).save)
+    commands = WrittenRows(RemoteCommandsTable(RemoteCommandItem))
+    rows = WrittenRows(DevicesTable(DeviceItem, CounterItem))
     await Gate(REMOTE_COMMANDS, commands, NoSource()).apply(events[1:])
     await Gate(DEVICES, rows, NoSource()).apply(events[:1])
     return Books(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pynamodb.attributes import UnicodeAttribute
 
 from adapters.inbound.workers.ports import PolicyRow
-from projections.kernel.gate import Held, Key
-from projections.kernel.items import GatedItem, Placed
+from projections.kernel.gate import Key
+from projections.kernel.items import GatedItem, GatedTable, Placed
 
 
 class PolicyStateItem(GatedItem):
@@ -17,23 +19,16 @@ class PolicyStateItem(GatedItem):
     policy = UnicodeAttribute(range_key=True)
 
 
-class PolicyStatesTable:
-    """All calls block: run them in worker threads."""
+class PolicyStatesTable(GatedTable[PolicyRow]):
+    row = PolicyRow
 
     def __init__(self, items: type[PolicyStateItem]) -> None:
-        self.items = items
+        self.items: type[PolicyStateItem] = items
 
-    def held(self, key: Key) -> Held[PolicyRow] | None:
-        """``key``: policy and stream. Strongly consistent."""
+    def place(self, key: Key) -> Key:
+        """``key``: policy and stream."""
         policy, stream = key
-        try:
-            item = self.items.get(stream, policy, consistent_read=True)
-        except self.items.DoesNotExist:
-            return None
-        return item.held(PolicyRow)
+        return stream, policy
 
-    def save(self, key: Key, held: Held[PolicyRow], previous: Held[PolicyRow] | None) -> bool:
-        """Write under the gate's condition."""
-        policy, stream = key
-        body = held.row.model_dump_json() if held.row else None
-        return self.items(stream, policy, body=body).save_over(held, previous)
+    def attributes(self, row: PolicyRow) -> dict[str, Any]:
+        return {"body": row.model_dump_json()}

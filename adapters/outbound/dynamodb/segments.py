@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from adapters.outbound.dynamodb.batch import item_size
 from adapters.outbound.dynamodb.client import store_errors
 from adapters.outbound.dynamodb.sealer import Sealer
 from domain.kernel.errors import ContractError
@@ -81,8 +80,7 @@ class SegmentScan:
 
 
 def units_of(answer: Mapping[str, Any]) -> float:
-    """As reported, or by the bytes returned where an engine reports one unit whatever it read."""
+    """As reported, or by the bytes of the answer where an engine reports less than those take."""
     reported = float(answer.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0))
-    if reported > 1 or answer["ScannedCount"] <= 1:
-        return reported
-    return max(reported, math.ceil(sum(map(item_size, answer["Items"])) / UNIT))
+    sent = int(answer["ResponseMetadata"]["HTTPHeaders"].get("content-length", 0))
+    return max(reported, math.ceil(sent / UNIT))
