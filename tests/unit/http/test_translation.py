@@ -211,3 +211,14 @@ def test_a_ring_and_its_streams_are_bounded_by_their_bytes() -> None:
     assert 3 < len(ring._kept) < 10
     stream.clear()
     assert stream._held == 0
+
+
+def test_what_a_ring_has_held_for_too_long_is_dropped_and_a_client_starts_anew() -> None:
+    ring = Ring("I")
+    ring.emit("device", {"name": "Lamp"})
+    ring.purge()
+    assert ring.since("I-0") is not None
+    ring.purge(seconds=0)
+    assert ring.since("I-0") is None
+    assert (ring._held, len(ring._kept)) == (0, 0)
+    assert ring.since("I-1") == [], "who has seen all misses nothing"
