@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
 
     from adapters.faststream_aws import SQSBroker
+    from adapters.inbound.aws_lambda.queues import Queues
     from adapters.inbound.workers.feeds import SlotFeeds
     from adapters.inbound.workers.projector import Inbox
     from adapters.inbound.workers.relay import Relay
@@ -512,20 +513,27 @@ async def projector(settings: Settings) -> AsyncIterator[SlotFeeds]:
 
 
 @asynccontextmanager
-async def inboxes(settings: Settings) -> AsyncIterator[dict[str, Inbox]]:
-    """The projector without its polls: by the name of the queue that messages come from."""
+async def queues(settings: Settings) -> AsyncIterator[Queues]:
+    """The projector without its polls."""
+    from adapters.inbound.aws_lambda.queues import Queues
+    from adapters.outbound.messaging.postponement import SqsPostponement
+
+    urls = {
+        url.rsplit("/", 1)[-1]: url
+        for url in (settings.slot(name, slot).queue for name in PROJECTIONS for slot in Slot)
+    }
     async with (
         core(settings, "projector") as parts,
         threads(settings) as pool,
         make_broker(settings) as broker,
         EmbeddedMetrics("projector").flushed() as metrics,
+        SqsPostponement.opened(aws(settings), urls) as postponement,
     ):
         for name, projection in PROJECTIONS.items():
             await parts.control.register(name, projection.version)
         by_slot = projection_inboxes(settings, parts, pool, broker, metrics)
-        yield {
-            settings.slot(*key).queue.rsplit("/", 1)[-1]: inbox for key, inbox in by_slot.items()
-        }
+        by_url = {settings.slot(*key).queue: inbox for key, inbox in by_slot.items()}
+        yield Queues({name: by_url[url] for name, url in urls.items()}, postponement)
 
 
 def projection_inboxes(

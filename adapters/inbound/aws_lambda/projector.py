@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from adapters import bootstrap
-from adapters.inbound.aws_lambda.queues import Inbox, Response, deliver
+from adapters.inbound.aws_lambda.queues import Queues, Response, deliver
 from adapters.inbound.aws_lambda.resident import LambdaContext, Resident
 
 
 @asynccontextmanager
-async def opened() -> AsyncIterator[Mapping[str, Inbox]]:
-    async with bootstrap.inboxes(bootstrap.load("projector")) as inboxes:
-        yield inboxes
+async def opened() -> AsyncIterator[Queues]:
+    async with bootstrap.queues(bootstrap.load("projector")) as queues:
+        yield queues
 
 
 resident = Resident(opened)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> Response:
-    inboxes = resident.take(context)
+    queues = resident.take(context)
     seconds = context.get_remaining_time_in_millis() / 1000
-    return resident.run(deliver(inboxes, event["Records"], seconds=seconds))
+    return resident.run(deliver(queues, event["Records"], seconds=seconds))

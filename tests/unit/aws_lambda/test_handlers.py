@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -12,9 +12,11 @@ import pytest
 from mangum import Mangum
 
 from adapters.inbound.aws_lambda import api, projector
+from adapters.inbound.aws_lambda.queues import Queues
 from adapters.inbound.aws_lambda.resident import Opening, Resident
 from adapters.inbound.http.app import create_app
 from tests.unit.aws_lambda.payloads import FakeContext, api_event, golden_event, payload
+from tests.unit.aws_lambda.test_queues import Hidden
 from tests.unit.http.world import DeviceKey, World
 
 Json = dict[str, Any]
@@ -145,8 +147,8 @@ def inbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
     inbox = Inbox()
 
     @asynccontextmanager
-    async def opening() -> AsyncIterator[Mapping[str, Inbox]]:
-        yield {QUEUE: inbox}
+    async def opening() -> AsyncIterator[Queues]:
+        yield Queues({QUEUE: inbox}, Hidden())
 
     with resident(monkeypatch, projector, opening):
         yield inbox

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from adapters.inbound.aws_lambda.queues import MARGIN, deliver
+from adapters.inbound.aws_lambda.queues import MARGIN, Queues, deliver
 from tests.unit.aws_lambda.payloads import sqs_event
 
 QUEUE = "homecast-dev-inbox.fifo"
@@ -35,13 +35,24 @@ class Inbox:
         self.taken += names
 
 
+class Hidden:
+    """Who was told to stay away, and for how long."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, list[str], int]] = []
+
+    async def hide(self, queue: str, receipts: Sequence[str], seconds: int) -> None:
+        self.told.append((queue, list(receipts), seconds))
+
+
 def named(group: str, name: str) -> tuple[str, str]:
     return group, json.dumps({"name": name})
 
 
 async def failures(inbox: Inbox, *messages: tuple[str, str], seconds: float = 20.0) -> list[str]:
     event = sqs_event(*messages, queue=QUEUE)
-    response = await deliver({QUEUE: inbox}, event["Records"], seconds=seconds)
+    queues = Queues({QUEUE: inbox}, Hidden())
+    response = await deliver(queues, event["Records"], seconds=seconds)
     return [one["itemIdentifier"] for one in response["batchItemFailures"]]
 
 
@@ -89,7 +100,30 @@ async def test_what_is_no_json_reaches_the_inbox_as_text() -> None:
 async def test_a_queue_that_nobody_reads_here_fails_as_a_whole() -> None:
     event = sqs_event(named("a", "a1"), queue="unknown.fifo")
     with pytest.raises(LookupError):
-        await deliver({QUEUE: Inbox()}, event["Records"], seconds=20)
+        await deliver(Queues({QUEUE: Inbox()}, Hidden()), event["Records"], seconds=20)
+
+
+@pytest.mark.parametrize(
+    ("received", "least", "most"), [("1", 27, 30), ("2", 54, 60), ("6", 810, 900), ("9", 810, 900)]
+)
+async def test_what_comes_back_stays_away_for_longer_each_time(
+    received: str, least: int, most: int
+) -> None:
+    event = sqs_event(named("a", "a1"), named("a", "poison"), named("a", "a3"), queue=QUEUE)
+    for record in event["Records"]:
+        record["attributes"]["ApproximateReceiveCount"] = received
+        record["receiptHandle"] = f"handle of {record['messageId']}"
+    hidden = Hidden()
+    await deliver(Queues({QUEUE: Inbox()}, hidden), event["Records"], seconds=20)
+    ((queue, receipts, seconds),) = hidden.told
+    assert (queue, receipts) == (QUEUE, ["handle of m2", "handle of m3"])
+    assert least <= seconds <= most
+
+
+async def test_what_is_done_is_not_postponed() -> None:
+    event, hidden = sqs_event(named("a", "a1"), queue=QUEUE), Hidden()
+    await deliver(Queues({QUEUE: Inbox()}, hidden), event["Records"], seconds=20)
+    assert hidden.told == []
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), min_size=1, max_size=10))
