@@ -29,7 +29,7 @@ async def test_a_message_comes_back_when_it_was_told_to(settings: Settings) -> N
             QueueUrl=url, MessageBody="one", MessageGroupId="a", MessageDeduplicationId="1"
         )
 
-        async def received() -> dict[str, Any] | None:
+        async def received() -> Any:
             answer = await client.receive_message(QueueUrl=url)
             return next(iter(answer.get("Messages", [])), None)
 
