@@ -4,7 +4,7 @@
 const LEFT_OUT = {
   api: /(Subscription|Topic)$|^(PolicyStates|Timeouts)/,
   projector: /(Subscription|Topic)$|^(Alarms|Outbox|PolicyStates|Relay|Timeouts)/,
-  relay: /(Queue|DeadLetters|Subscription)$|^(KeysTable|KmsKey|ObjectsBucket)$/,
+  relay: /^(?!.*(EventsTable|Topic)$)/,
 };
 
 const variableOf = (output) =>

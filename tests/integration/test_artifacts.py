@@ -21,7 +21,7 @@ LIMIT = 250 * 2**20
 OURS = 100 * 2**20
 AARCH64 = 183
 """``e_machine`` of the ELF format."""
-HANDLERS = {f"adapters/inbound/aws_lambda/{name}.py" for name in ("api", "projector")}
+HANDLERS = {f"adapters/inbound/aws_lambda/{name}.py" for name in ("api", "relay", "projector")}
 TOOLS = (
     "pytest",
     "_pytest",

@@ -34,7 +34,7 @@ async def test_the_package_holds_the_resources_of_the_stage_and_needs_no_aws(
         {"ParameterKey": "Prefix", "ParameterValue": "homecast-blue"},
         {"ParameterKey": "BackupCopyVaultArn", "ParameterValue": ""},
     ]
-    for name in ("Api", "Projector"):
+    for name in ("Api", "Relay", "Projector"):
         function = packaged["Resources"][f"{name}LambdaFunction"]["Properties"]
         variables = function["Environment"]["Variables"]
         outputs = {variable_of(key): one["Value"] for key, one in ours["Outputs"].items()}

@@ -21,7 +21,7 @@ from adapters.outbound.embedded.redis import Redis
 REGION = "eu-central-1"
 PLATFORM = ("api", "gateway", "relay", "projector", "sweeper", "policies", "outbox")
 """In the order of their start."""
-FUNCTIONS = ("api", "projector")
+FUNCTIONS = ("api", "relay", "projector")
 """Those that ``serverless.yml`` has as functions."""
 COMMANDS = {
     "api": ("-m", "adapters.inbound.http"),
