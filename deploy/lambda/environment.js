@@ -3,7 +3,7 @@
 // each gets only what it may need; what is missing is an empty setting.
 const LEFT_OUT = {
   api: /(Subscription|Topic)$|^(PolicyStates|Timeouts)/,
-  projector: /(Subscription|Topic)$|^(Alarms|Outbox|PolicyStates|Relay|Timeouts)/,
+  projector: /(Subscription|Topic)$|^(Alarms|Departures|Erasure|Forgetting|Outbox|PolicyStates|Relay|Timeouts)/,
   relay: /^(?!.*(EventsTable|Topic)$)/,
 };
 
