@@ -85,9 +85,9 @@ async def deliver_again(settings: Settings, events: list[dict[str, Any]]) -> Non
 async def drive_directly(settings: Settings, events: list[dict[str, Any]]) -> None:
     """Shuffled, one by one, through a gate of its own."""
     name = settings.remote_commands_queue.rsplit("/", 1)[-1]
-    async with bootstrap.inboxes(settings) as inboxes:
+    async with bootstrap.queues(settings) as queues:
         for event in random.Random(7).sample(events, len(events)):
-            await inboxes[name].receive([event])
+            await queues.inboxes[name].receive([event])
 
 
 async def require_folds(api: Api, numbers: dict[str, list[int]]) -> None:
