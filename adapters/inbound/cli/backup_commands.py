@@ -12,7 +12,7 @@ from adapters.inbound.cli import connection
 from adapters.inbound.cli.options import AsJson, output_of
 from adapters.settings import CONTEXTS, OVERRIDES, Settings
 
-backups = typer.Typer(no_args_is_help=True, help="Backups of the truth: events and vault.")
+backups = typer.Typer(no_args_is_help=True, help="Backups of the truth: events, vault, time-outs.")
 
 
 @backups.command("create")
@@ -104,7 +104,10 @@ def truth_of(settings: Settings) -> Any:
         f"HOMECAST_{context.upper()}_EVENTS_TABLE": settings.events_table(context)
         for context in CONTEXTS
     }
-    tables = events | {"HOMECAST_VAULT_TABLE": settings.vault_table}
+    tables = events | {
+        "HOMECAST_VAULT_TABLE": settings.vault_table,
+        "HOMECAST_TIMEOUTS_TABLE": settings.timeouts_table,
+    }
     return Truth(tables, settings.store_generation)
 
 

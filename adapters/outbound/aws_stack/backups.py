@@ -1,4 +1,4 @@
-"""Backups of the truth (events and vault), and what it takes to put one back.
+"""Backups of the truth (events, vault, pending time-outs), and what puts one back.
 
 A restore makes new tables, so that the damaged ones stay to be looked at. It raises the store's
 generation: ids of events that were lost and are given out again differ, gates begin such rows anew,
