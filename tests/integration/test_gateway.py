@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from websockets.exceptions import InvalidStatus
 
 from adapters.inbound.cli.device_client import connect_token, signed
-from adapters.inbound.gateway.protocol import Close
+from adapters.inbound.gateway.protocol import MAX_MESSAGE, Close
 from adapters.outbound.redis import RedisFeed
 from domain.devices.lane import CommandNotCancelable
 from domain.devices.remote_command import (
@@ -528,11 +528,11 @@ async def test_faulty_messages_are_refused_and_too_many_close_the_session(
         assert await device.closed() == Close.PROTOCOL_ERROR
 
 
-async def test_a_message_of_more_than_64_kilobytes_ends_the_session(
+async def test_a_message_of_more_than_96_kilobytes_ends_the_session(
     gateway: RunningGateway, key: Key, device_id: str
 ) -> None:
     async with gateway.device(key) as device:
-        await device.socket.send("x" * (64 * 1024 + 1))
+        await device.socket.send("x" * (MAX_MESSAGE + 1))
         assert await device.closed() == Close.TOO_BIG
 
 
