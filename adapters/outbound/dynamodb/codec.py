@@ -110,19 +110,18 @@ def load_event(
     *,
     erased: bool = False,
 ) -> Event:
-    """``erased``: personal fields become what their marks say, whatever the data hold."""
+    """``data`` is taken over. ``erased``: personal fields become what their marks say, whatever it
+    holds."""
     event_type = EVENT_TYPES.get(topic)
     if event_type is None:
         raise ContractError(f"unknown event type {topic!r}", type=topic)
     if version_of_type > event_type.class_version:
         raise ContractError(f"{topic} {version_of_type} is newer than this code", type=topic)
-    state = {
-        **data,
-        "originator_id": stream,
-        "originator_version": version,
-        "timestamp": time,
-    }
     try:
+        state = data
+        state["originator_id"] = stream
+        state["originator_version"] = version
+        state["timestamp"] = time
         for older in range(version_of_type, event_type.class_version):
             getattr(event_type, f"upcast_v{older}_v{older + 1}")(state)
         if erased:
