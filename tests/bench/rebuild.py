@@ -26,7 +26,6 @@ from adapters.outbound.dynamodb.segments import PAGE
 from adapters.outbound.read_side import SEGMENTS
 from domain.devices.lane import LANE
 from domain.kernel.recorded import Recorded
-from projections.kernel.rebuild import STREAMS_AT_ONCE
 from projections.kernel.slots import Slot
 from tests.bench.core import COMMANDS, CONTEXT, TOKEN, device, history, moved
 from tests.bench.sizes import Sizes
@@ -39,6 +38,7 @@ MODEL = "remote_commands"
 BATCH = 25
 """Items of a BatchWriteItem."""
 SEEDERS = 16
+PUTS_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ async def row_sample(client: DynamoDBClient, side: Any, settings: Any) -> tuple[
 
 
 async def bare_loop(client: DynamoDBClient, events: str, table: str, sample: Any) -> None:
-    limit = asyncio.Semaphore(STREAMS_AT_ONCE)
+    limit = asyncio.Semaphore(PUTS_AT_ONCE)
 
     async def put(key: tuple[str, int]) -> None:
         async with limit:

@@ -23,6 +23,7 @@ from projections.devices.remote_commands import (
 )
 from projections.kernel.failures import Mark
 from projections.kernel.gate import Held, Key
+from projections.kernel.items import placed
 from tests.support import streams
 from tests.support.given import given
 from tests.support.tables import REGION, connect, create_table
@@ -85,6 +86,12 @@ def key_of(held: Held[RemoteCommandRow]) -> Key:
 
 ONE, TWO, THREE = folded(1), folded(2), folded(3)
 KEY = key_of(ONE)
+
+
+@pytest.mark.parametrize("held", [ONE, THREE, replace(TWO, mark=MARK), Held(mark=MARK)])
+def test_what_is_put_is_what_pynamodb_would_write(held: Held[RemoteCommandRow]) -> None:
+    table = RemoteCommandsTable(placed(RemoteCommandItem, "commands", region=REGION))
+    assert table.put_request(KEY, held, None)["Item"] == table.item(KEY, held).serialize()
 
 
 async def test_what_was_put_is_what_is_got(rows: GatedRows[RemoteCommandRow]) -> None:

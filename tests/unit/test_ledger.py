@@ -49,7 +49,7 @@ class WrittenRows:
 
     async def put(self, key: Key, held: Any, previous: Any) -> bool:
         self._held[key] = held
-        self.items[key] = self._table.item(key, held).put_request(previous)["Item"]
+        self.items[key] = self._table.put_request(key, held, previous)["Item"]
         return True
 
 

@@ -141,13 +141,13 @@ class GatedRows(Generic[Row]):
 
     async def put(self, key: Key, held: Held[Row], previous: Held[Row] | None) -> bool:
         """Raises ``TooLarge``."""
-        item = self._table.item(key, held)
         adding = self._table.adding(previous.row if previous else None, held.row)
         if adding:
+            item = self._table.item(key, held)
             return await self._threads.run(item.save_with, adding, previous)
         try:
             with store_errors():
-                await self._client.put_item(**item.put_request(previous))
+                await self._client.put_item(**self._table.put_request(key, held, previous))
         except VersionConflict:
             return False
         return True
