@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from datetime import datetime
 from typing import Any
 
 from domain.kernel.errors import Busy, HomecastError, Refused
@@ -26,6 +27,7 @@ from projections.kernel.resuming import drop, place, resume
 from projections.kernel.slots import Slot, Slotted
 
 PAGE = 50
+PARKED_AGAIN = "parked again"
 
 
 class NotParked(Refused):
@@ -137,19 +139,27 @@ class ParkedRows:
             outcome = action.model_copy(update={"outcome": f"failed: {error.code}"})
             await self._noted(entry, outcome, None)
             raise
-        outcome = action.model_copy(update={"outcome": "done" if done else "parked again"})
+        outcome = action.model_copy(update={"outcome": "done" if done else PARKED_AGAIN})
         return await self._noted(entry, outcome, status if done else None)
 
     async def _noted(self, entry: Entry, action: Action, status: Status | None) -> Entry:
         """With the action, or with how it ended; the rest as whoever parks again has left it."""
         for _ in range(ATTEMPTS):
             known = await self.show(entry.model, entry.row)
-            others = [one for one in known.actions if (one.at, one.who) != (action.at, action.who)]
-            changed = known.changed(
-                actions=(*others, action)[-ACTIONS_MAX:],
-                status=status or known.status,
-                last_at=self._clock.now() if status and status not in STOPPED else known.last_at,
-            )
+            changed = noted(known, entry, action, status, self._clock.now())
             if await self._registry.put(changed):
                 return changed
         raise Busy("the entry is contended")
+
+
+def noted(known: Entry, seen: Entry, action: Action, status: Status | None, now: datetime) -> Entry:
+    """``seen``: as it was before the act. A row that a projector has parked again since then stays
+    PARKED: nothing else would tell of its mark, and it could not be retried."""
+    if status and known.status is Status.PARKED and known.last_at != seen.last_at:
+        action, status = action.model_copy(update={"outcome": PARKED_AGAIN}), None
+    others = [one for one in known.actions if (one.at, one.who) != (action.at, action.who)]
+    return known.changed(
+        actions=(*others, action)[-ACTIONS_MAX:],
+        status=status or known.status,
+        last_at=now if status and status not in STOPPED else known.last_at,
+    )

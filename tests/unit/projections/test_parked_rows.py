@@ -101,6 +101,29 @@ async def test_a_retry_may_get_further_and_be_parked_by_a_later_event() -> None:
     assert desk.row.applied == 3
 
 
+async def test_a_row_that_a_projector_parks_before_the_retry_is_noted_stays_parked() -> None:
+    desk = Desk(source=HistorySource(recorded(1, 2, 3)))
+    await desk.gate(poisoned("fold", 3)).apply(recorded(2, 3))
+    operator, show = desk.operator(), desk.operator().show
+    shown = 0
+
+    async def overtaken(model: str, row: str) -> Entry:
+        nonlocal shown
+        shown += 1
+        if shown == 3:  # the retry has ended well, and says so next
+            desk.source.events += recorded(4)
+            await desk.gate(poisoned("fold", 4)).apply(recorded(4))
+        return await show(model, row)
+
+    operator.show = overtaken  # type: ignore[method-assign]
+    entry = await operator.retry("remote_commands", ROW, who=WHO)
+    assert desk.rows.parked[KEY].version == 4
+    assert (entry.status, entry.version) == (Status.PARKED, 4)
+    assert entry.actions[-1].outcome == "parked again"
+    entry = await desk.operator().retry("remote_commands", ROW, who=WHO)
+    assert (entry.status, desk.row.applied) == (Status.RETRIED, 3)
+
+
 async def test_a_skip_goes_on_without_the_event() -> None:
     desk = await parked_at(4)
     entry = await desk.operator(poisoned("fold", 4)).skip("remote_commands", ROW, who=WHO)
