@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from adapters.outbound.dynamodb.client import error_code, store_errors
-from domain.kernel.errors import ContractError
+from domain.kernel.errors import ContractError, StoreUnavailable
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -37,7 +37,7 @@ class S3Objects:
             async with answer["Body"] as body:
                 if answer["ContentLength"] > limit:
                     raise ContractError(f"an object has more than {limit} bytes")
-                return await body.read()
+                return await _read(body)
 
     async def keys(self, prefix: str) -> list[str]:
         found: list[str] = []
@@ -46,3 +46,13 @@ class S3Objects:
             async for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
                 found += [entry["Key"] for entry in page.get("Contents", [])]
         return found
+
+
+async def _read(body: Any) -> bytes:
+    """A body that breaks off fails by an error of the HTTP client, which botocore translates for
+    all other answers."""
+    try:
+        content: bytes = await body.read()
+    except Exception as error:
+        raise StoreUnavailable(f"S3: {type(error).__name__}") from error
+    return content
