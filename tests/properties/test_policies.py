@@ -202,3 +202,25 @@ def test_a_restored_store_repeats_nothing_that_the_backup_had_kept(
 
     asyncio.run(run())
     assert all(one.causation_id.startswith("2:") for one in world.effects)
+
+
+@given(device_histories(), st.data())
+def test_a_timeout_after_a_restore_is_decided_on_what_the_store_has_kept(
+    history: list[Event], data: st.DataObject
+) -> None:
+    """The policy's row is of before the restore: it knows events that are gone."""
+    events = recorded(history)
+    kept = events[: data.draw(st.integers(0, len(history)))]
+    timeout = Timeout("guests", "device-a", "settled", at(60), "c")
+    world = PolicyWorld()
+
+    async def run() -> None:
+        await feed(world, [events] if events else [], events)
+        world.commands.clear()
+        await runner(world, kept).on_timeout(timeout)
+
+    asyncio.run(run())
+    guest = POLICY.state()
+    for one in kept:
+        guest = fold(guest, one.event)
+    assert [command.names for _, command in world.commands] == [guest.names] * guest.claimed

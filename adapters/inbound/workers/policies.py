@@ -180,7 +180,6 @@ class PolicyRunner:
         self, policy: Policy[Any], rows: Rows[PolicyRow], source: Source, actor: Actor
     ) -> None:
         self.policy = policy
-        self._rows = rows
         self._source = source
         self._actor = actor
         self._gate = Gate(following(policy), ActingRows(rows, actor), source)
@@ -189,14 +188,13 @@ class PolicyRunner:
         await self._gate.apply(recorded)
 
     async def on_timeout(self, timeout: Timeout) -> None:
-        """Decided on the stream's latest state: the queue may still hold what changes it."""
-        key = (timeout.policy, timeout.stream)
-        held = await self._rows.get(key) or Held[PolicyRow]()
-        missing = await self._source.read(timeout.stream, after=held.stream_version)
-        if missing:
-            await self._gate.apply(missing)
-            held = await self._rows.get(key) or held
-        state = self.policy.state.model_validate(held.row.state if held.row else {})
+        """Decided on what the store has: the queue may still hold events that change it, and after
+        a restore the row may know of some that are gone."""
+        recorded = await self._source.read(timeout.stream)
+        await self._gate.apply(recorded)
+        state = self.policy.state()
+        for one in recorded:
+            state = self.policy.fold(state, one.event)
         actions = self.policy.on_timeout(state, timeout)
         cause = Cause(timeout.id, timeout.correlation_id)
         await self._actor.act(timeout.policy, timeout.stream, cause, actions)
