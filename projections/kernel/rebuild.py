@@ -183,6 +183,7 @@ class Rebuild:
     patience: float = LEASE
     _phase: Phase = Phase.IDLE
     _run: Run | None = None
+    _saving: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     # --- what an operator asks for ---------------------------------------------------------------
 
@@ -248,7 +249,11 @@ class Rebuild:
             self._tell()
 
     async def _save(self) -> None:
-        await self.control.save(self.model, self.runner, LEASE, phase=self._phase, run=self._run)
+        """One at a time, with the switch: an answer that is late must not take that back."""
+        async with self._saving:
+            await self.control.save(
+                self.model, self.runner, LEASE, phase=self._phase, run=self._run
+            )
 
     async def _to(self, phase: Phase, run: Run | None) -> None:
         self._phase, self._run = phase, run
@@ -339,16 +344,17 @@ class Rebuild:
     async def _switch(self) -> None:
         run = self._run
         assert run is not None
-        await self.control.save(
-            self.model,
-            self.runner,
-            LEASE,
-            phase=Phase.SWITCHED,
-            run=run,
-            versions={run.target: run.version},
-            live=run.target,
-        )
-        self._phase = Phase.SWITCHED
+        async with self._saving:
+            await self.control.save(
+                self.model,
+                self.runner,
+                LEASE,
+                phase=Phase.SWITCHED,
+                run=run,
+                versions={run.target: run.version},
+                live=run.target,
+            )
+            self._phase = Phase.SWITCHED
         self._tell()
 
     async def _retire(self, run: Run) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -194,6 +197,44 @@ async def test_a_rebuild_given_up_feeds_the_live_slot_only(world: World) -> None
     await world.rebuild().cancel()
     assert world.slots.open_ones == {Slot.BLUE}
     assert (world.control.held.phase, world.control.held.run) == (Phase.IDLE, None)
+
+
+class SlowControl(MemoryControl):
+    """The second save of ``VERIFYING`` renews the lease; it is stored after a switch, if that does
+    not wait for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.renewing, self.switched = asyncio.Event(), asyncio.Event()
+        self.verifying = 0
+
+    async def save(self, *args: Any, **changes: Any) -> None:
+        self.verifying += changes["phase"] is Phase.VERIFYING
+        if self.verifying == 2 and changes["phase"] is Phase.VERIFYING:
+            self.renewing.set()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.2):
+                    await self.switched.wait()
+        await super().save(*args, **changes)
+        if changes.get("live"):
+            self.switched.set()
+            await asyncio.sleep(0)
+
+
+async def test_renewing_the_lease_never_takes_a_switch_back_to_verifying(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuilding, "SAVE_EVERY", 0.001)
+    control = world.control = world.slots.control = SlowControl()
+    rebuild = world.rebuild()
+
+    async def check(_: Slot) -> list[str]:
+        await control.renewing.wait()
+        return []
+
+    rebuild.check = check
+    await rebuild.run()
+    assert control.phases[-3:] == [Phase.VERIFYING, Phase.SWITCHED, Phase.IDLE]
 
 
 async def test_reading_is_slowed_down_to_so_many_units_a_second() -> None:
