@@ -98,6 +98,23 @@ class OnDynamoDb(KeyringContract):
             await keyring.destroy(subject)
             assert set(await scene.item(subject)) == {"subject", "forgotten_at"}
 
+    async def test_the_time_that_unwrapping_takes_is_part_of_the_time_a_key_is_kept(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        subject, keyring, other = new_subject(), scene.keyring(), scene.keyring()
+        await other.for_sealing(subject)
+        unwrap = scene.wrapper.unwrap
+
+        async def slow(wrapped: bytes, of: str) -> bytes:
+            await other.destroy(subject)
+            await asyncio.sleep(0.3)
+            return await unwrap(wrapped, of)
+
+        monkeypatch.setattr(scene.wrapper, "unwrap", slow)
+        monkeypatch.setattr(keyring, "_keys", Expiring(10, seconds=0.25))
+        await keyring.for_opening(subject)
+        assert await keyring.for_opening(subject) is None
+
     async def test_the_key_itself_is_stored_wrapped_only(self, scene: Scene) -> None:
         subject = new_subject()
         key = await scene.keyring().for_sealing(subject)

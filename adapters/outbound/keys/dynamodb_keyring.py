@@ -6,6 +6,7 @@ A tombstone is never taken back: a key is only ever written where no item is.
 from __future__ import annotations
 
 import os
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -45,8 +46,9 @@ class DynamoDbKeyring:
     async def for_sealing(self, subject: str) -> DataKey:
         if held := self._keys.get(subject):
             return held[0]
+        asked = time.monotonic()
         item = await self._item(subject) or await self._first(subject)
-        key = await self._unwrapped(subject, item)
+        key = await self._unwrapped(subject, item, asked)
         if key is None:
             raise SubjectForgotten("the account was forgotten")
         return key
@@ -54,8 +56,9 @@ class DynamoDbKeyring:
     async def for_opening(self, subject: str) -> DataKey | None:
         if held := self._keys.get(subject):
             return held[0]
+        asked = time.monotonic()
         item = await self._item(subject)
-        return None if item is None else await self._unwrapped(subject, item)
+        return None if item is None else await self._unwrapped(subject, item, asked)
 
     async def destroy(self, subject: str) -> None:
         """The list comes first: once the key is gone, a restore must not bring it back."""
@@ -112,7 +115,9 @@ class DynamoDbKeyring:
             return await self._item(subject)
         return item
 
-    async def _unwrapped(self, subject: str, item: Any) -> DataKey | None:
+    async def _unwrapped(self, subject: str, item: Any, asked: float) -> DataKey | None:
+        """``asked``: before the item was read; a key may be destroyed while it is unwrapped, and
+        its time in this process runs from there."""
         if "forgotten_at" in item:
             return None
         try:
@@ -120,7 +125,7 @@ class DynamoDbKeyring:
         except (KeyError, TypeError) as error:
             raise ContractError("an item of the keys' table is no key") from error
         key = DataKey(subject, await self._wrapper.unwrap(wrapped, subject))
-        self._keys.put(subject, key)
+        self._keys.put(subject, key, since=asked)
         return key
 
 
