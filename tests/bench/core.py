@@ -20,7 +20,7 @@ import orjson
 from eventsourcing.persistence import EventStore as EventsourcingStore
 from eventsourcing.sqlite import SQLiteAggregateRecorder, SQLiteDatastore
 
-from adapters import bootstrap
+from adapters.bootstrap import core as bootstrap_core
 from adapters.outbound.dynamodb import codec
 from adapters.outbound.dynamodb.client import AwsConnection
 from adapters.outbound.dynamodb.mapper import PydanticMapper
@@ -156,7 +156,7 @@ async def plain_load(client: DynamoDBClient, table: str, stream: str, after: int
 @dataclass
 class Scene:
     client: DynamoDBClient
-    core: bootstrap.Core
+    core: bootstrap_core.Core
     snapshots: DynamoDbSnapshotStore
     peer: EventsourcingStore[str]
     events_table: str
@@ -305,11 +305,11 @@ async def counted(engines: Engines) -> list[Units]:
     """What a commit or a load costs, by the calculator of ``tests/support/capacity.py``."""
     async with AwsProxy(engines.endpoint_url) as proxy:
         settings = engines.settings.model_copy(update={"aws_endpoint_url": proxy.url})
-        async with bootstrap.core(settings, "bench") as core:
+        async with bootstrap_core.core(settings, "bench") as core:
             return [units async for units in _acts(core, proxy)]
 
 
-async def _acts(core: bootstrap.Core, proxy: AwsProxy) -> Any:
+async def _acts(core: bootstrap_core.Core, proxy: AwsProxy) -> Any:
     first, second = history("x" * 26, 9), history("y" * 26, 9)
     stream, other = first[0].originator_id, second[0].originator_id
 
@@ -340,7 +340,7 @@ async def measure(directory: Path, sizes: Sizes) -> Core:
         engines = await stack.enter_async_context(Engines(directory))
         units = await counted(engines)
         settings = engines.settings
-        core = await stack.enter_async_context(bootstrap.core(settings, "bench"))
+        core = await stack.enter_async_context(bootstrap_core.core(settings, "bench"))
         connection = AwsConnection(settings.aws_region, settings.aws_endpoint_url)
         client = await stack.enter_async_context(connection.dynamodb())
         datastore = SQLiteDatastore(str(directory / "peer.sqlite"), originator_id_type="text")

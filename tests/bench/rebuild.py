@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from adapters import bootstrap
+from adapters.bootstrap.operators import read_side
 from adapters.outbound.dynamodb import codec
 from adapters.outbound.dynamodb.client import AwsConnection
 from adapters.outbound.dynamodb.segments import PAGE
@@ -67,7 +67,7 @@ async def measure(directory: Path, sizes: Sizes) -> Rebuilt:
         each = len(history("a" * 26))
         lanes = sizes.rebuild_events // each
         await seed(client, settings.devices_events_table, lanes)
-        side = await stack.enter_async_context(bootstrap.read_side(settings))
+        side = await stack.enter_async_context(read_side(settings))
         sample = await row_sample(client, side, settings)
         bare, bare_took = await timed(
             bare_loop(client, settings.devices_events_table, sample[0], sample[1])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from aiobotocore.session import get_session
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from adapters import bootstrap
+from adapters.bootstrap.operators import operator
 from adapters.settings import Settings
 from commands.accounts.tokens import issue_token
 from tests.bench.caller import Caller
@@ -128,7 +128,7 @@ async def set_up(platform: Platform, stack: AsyncExitStack) -> Stage:
 async def furnish(settings: Settings, keys: list[Ed25519PrivateKey]) -> list[str]:
     """An account for each key, with the device claimed by it; the tokens of the accounts."""
     tokens = []
-    async with bootstrap.operator(settings) as parts:
+    async with operator(settings) as parts:
         for key in keys:
             account = parts.ids.new()
             token, _ = await issue_token(

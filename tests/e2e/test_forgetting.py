@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from adapters import bootstrap
+from adapters.bootstrap.operators import operator
 from adapters.inbound.cli import local
 from domain.accounts.forgetting import FORGETTING
 from domain.devices.device import DEVICE, Device, DeviceClaimed, DeviceStatus
@@ -141,7 +141,7 @@ async def test_it_goes_on_after_kills_of_everything_that_works_on_it(tmp_path: P
             await platform.restart(name)
         done = await asked
         assert (done["status"], done["devices"]) == ("FORGOTTEN", 4)
-        async with bootstrap.operator(platform.settings) as core:
+        async with operator(platform.settings) as core:
             stream = FORGETTING.stream(home.account_id)
             events = [one.event.TOPIC for one in await core.accounts.store.read(stream)]
         assert events == [
@@ -200,7 +200,7 @@ async def assert_restored_keys_are_destroyed_again(
 
 
 async def names_of(platform: Platform, account_id: str) -> set[str]:
-    async with bootstrap.operator(platform.settings) as core:
+    async with operator(platform.settings) as core:
         return {
             one.event.name
             async for one in core.store.scan()
@@ -210,7 +210,7 @@ async def names_of(platform: Platform, account_id: str) -> set[str]:
 
 async def assert_replays(platform: Platform, account_id: str) -> None:
     """Every stream folds from its first event on; the names of the account are erased."""
-    async with bootstrap.operator(platform.settings) as core:
+    async with operator(platform.settings) as core:
         devices: dict[str, Device] = {}
         names: dict[str, set[str]] = {}
         lanes: dict[str, Lane] = {}

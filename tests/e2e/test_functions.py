@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from adapters import bootstrap
-from adapters.bootstrap import Api
+from adapters.bootstrap import http
+from adapters.bootstrap.http import Api
 from adapters.inbound.cli import local
 from adapters.outbound.dynamodb.codec import to_cloud_event
 from commands.accounts.tokens import ALL_SCOPES
@@ -234,5 +234,5 @@ def sqs(platform: FunctionsPlatform) -> Any:
 
 @contextlib.asynccontextmanager
 async def parts_of(platform: FunctionsPlatform) -> AsyncIterator[Api]:
-    async with bootstrap.api(platform.settings) as parts:
+    async with http.api(platform.settings) as parts:
         yield parts

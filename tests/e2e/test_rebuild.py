@@ -14,8 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from adapters import bootstrap
-from adapters.bootstrap import Api
+from adapters.bootstrap import http
+from adapters.bootstrap.http import Api
 from adapters.inbound.cli import local
 from adapters.outbound.dynamodb.streams import scan_items
 from commands.devices import ownership
@@ -169,7 +169,7 @@ async def home(directory: Path) -> AsyncIterator[Home]:
         await stack.enter_async_context(platform)
         second = replace(local.process("projector", platform.process_environment), name="second")
         await platform.supervisor.start(second)
-        api = await stack.enter_async_context(bootstrap.api(platform.settings))
+        api = await stack.enter_async_context(http.api(platform.settings))
         token = await make_token(platform.settings, platform.endpoint_url, HOME)
         client = await stack.enter_async_context(
             httpx.AsyncClient(

@@ -10,7 +10,9 @@ import pytest
 from botocore.exceptions import ClientError
 from structlog.testing import capture_logs
 
-from adapters import bootstrap
+from adapters.bootstrap import http
+from adapters.bootstrap.operations import queues_with_dead_letters
+from adapters.bootstrap.process import make_broker
 from adapters.faststream_aws import SQSQueue
 from adapters.inbound.operations.ports import DeadLettersNotFound, Letter
 from adapters.outbound.messaging import dead_letters
@@ -37,7 +39,7 @@ async def sqs(shared_engines: Engines) -> AsyncIterator[Any]:
 
 @pytest.fixture
 def letters(sqs: Any, settings: Settings) -> SqsDeadLetters:
-    return SqsDeadLetters(lambda: nullcontext(sqs), bootstrap.queues_with_dead_letters(settings))
+    return SqsDeadLetters(lambda: nullcontext(sqs), queues_with_dead_letters(settings))
 
 
 async def put(sqs: Any, url: str, *bodies: str, group: str = "device-1") -> None:
@@ -72,7 +74,7 @@ async def taken(sqs: Any, url: str) -> list[dict[str, Any]]:
 
 
 def test_every_queue_with_dead_letters_is_named(settings: Settings) -> None:
-    pairs = bootstrap.queues_with_dead_letters(settings)
+    pairs = queues_with_dead_letters(settings)
     assert pairs[NAME] == Pair(settings.devices_queue, settings.devices_dead_letters)
     assert {"remote_commands", "devices_green", "alarms", "outbox"} <= pairs.keys()
     assert not pairs["outbox"].fifo
@@ -171,7 +173,7 @@ async def test_a_letter_that_is_undecodable_still_says_why_and_returns_after_a_r
         await eventually(arrived, within=15)
         return found
 
-    async with bootstrap.make_broker(settings) as broker:
+    async with make_broker(settings) as broker:
         await broker.publish(
             {"id": "no event"},
             queue=SQSQueue.of(settings.devices_queue),
@@ -184,7 +186,7 @@ async def test_a_letter_that_is_undecodable_still_says_why_and_returns_after_a_r
         assert (await letters.redrive(NAME, who=WHO, limit=None, per_second=500)).moved == 1
         [second] = await there(1)
         assert second.id != first.id
-    async with bootstrap.api(settings) as api:
+    async with http.api(settings) as api:
         device_id = await claim(api)
         assert not await has_device(api, device_id)
 

@@ -17,7 +17,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from adapters import bootstrap
+from adapters.bootstrap import http
+from adapters.bootstrap.operators import operator
+from adapters.bootstrap.read_models import read_models, threads
 from adapters.outbound.dynamodb.rows import GatedRows
 from adapters.outbound.redis import RedisWatchers
 from commands.accounts.tokens import issue_token
@@ -74,7 +76,7 @@ class Api:
 async def running(
     environment: Mapping[str, str], *arguments: str, **changes: str
 ) -> AsyncIterator[Api]:
-    async with bootstrap.operator(settings_from(environment)) as core:
+    async with operator(settings_from(environment)) as core:
         token, _ = await issue_token(core.vault, clock=core.clock, ids=core.ids, account_id=ACCOUNT)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -112,7 +114,7 @@ async def test_a_command_is_readable_at_once_and_its_outcome_is_waited_for(
 ) -> None:
     key = await api.claim()
     waiting = asyncio.create_task(api.submit(key, wait=20))
-    async with bootstrap.operator(settings_from(stack_environment)) as gateway:
+    async with operator(settings_from(stack_environment)) as gateway:
         number = 0
         async with asyncio.timeout(DEADLINE):
             while not number:
@@ -145,7 +147,7 @@ async def test_the_live_stream_tells_and_a_stop_ends_it(
         assert f'"id":"{key.id}"' in await until(lines, "data: ")
         number = (await api.submit(key)).json()["number"]
         assert f'"id":"{key.id}.{number}"' in await until(lines, "data: ")
-        async with bootstrap.operator(settings_from(stack_environment)) as gateway:
+        async with operator(settings_from(stack_environment)) as gateway:
             assert isinstance(gateway.watchers, RedisWatchers)
             message = {"type": "presence", "device_id": key.id, "online": True}
             await gateway.watchers.tell(ACCOUNT, message)
@@ -212,8 +214,8 @@ async def test_a_list_waits_for_ones_own_write_and_tells_when_it_does_not_come(
         api.client.get("/v1/devices", headers=headers | {"Prefer": "wait=10"})
     )
     settings = settings_from(stack_environment)
-    async with bootstrap.operator(settings) as core, bootstrap.threads(settings) as pool:
-        rows = GatedRows(core.dynamodb, pool, bootstrap.read_models(settings, Slot.BLUE).devices)
+    async with operator(settings) as core, threads(settings) as pool:
+        rows = GatedRows(core.dynamodb, pool, read_models(settings, Slot.BLUE).devices)
         await Gate(DEVICES, rows, core.store).apply(await core.store.read(f"device-{key.id}"))
     [mine] = [one for one in (await waiting).json()["items"] if one["id"] == key.id]
     assert mine["name"] == "New"
@@ -311,8 +313,8 @@ async def test_rows_are_read_by_number_and_devices_counted(
 ) -> None:
     now = datetime.now(UTC)
     settings = settings_from(stack_environment)
-    models = bootstrap.read_models(settings, Slot.BLUE)
-    async with bootstrap.threads(settings) as pool, bootstrap.api(settings) as api:
+    models = read_models(settings, Slot.BLUE)
+    async with threads(settings) as pool, http.api(settings) as api:
         commands = GatedRows(api.dynamodb, pool, models.remote_commands)
         devices = GatedRows(api.dynamodb, pool, models.devices)
         for number in range(1, 121):

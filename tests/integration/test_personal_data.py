@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from adapters import bootstrap
-from adapters.bootstrap import Api
+from adapters.bootstrap import http
+from adapters.bootstrap.http import Api
+from adapters.bootstrap.process import aws
 from adapters.settings import Settings
 from commands.devices import ownership, remote_commands
 from commands.devices.ownership import ReleaseDevice, RenameDevice
@@ -65,7 +66,7 @@ async def bodies(client: SQSClient, queue: str, count: int) -> str:
 
 
 async def test_no_table_and_no_message_holds_a_name_in_clear(settings: Settings) -> None:
-    async with bootstrap.api(settings) as api, relay(settings):
+    async with http.api(settings) as api, relay(settings):
         device_id = await claim(api)
         for n in range(50):
             await rename(api, device_id, f"{NAME} {n}")
@@ -74,7 +75,7 @@ async def test_no_table_and_no_message_holds_a_name_in_clear(settings: Settings)
         assert "sealed" in found
         assert "wrapped" in found
         assert NAME not in found
-        async with bootstrap.aws(settings).sqs() as client:
+        async with aws(settings).sqs() as client:
             said = await bodies(client, settings.devices_queue, 51)
         assert said.count('"sealed"') == said.count('"specversion"') >= 51
         assert NAME not in said
@@ -83,14 +84,14 @@ async def test_no_table_and_no_message_holds_a_name_in_clear(settings: Settings)
 async def test_of_the_forgotten_no_process_reads_a_name_and_the_rest_goes_on(
     settings: Settings,
 ) -> None:
-    async with bootstrap.api(settings) as api:
+    async with http.api(settings) as api:
         device_id = await claim(api)
         for n in range(51):
             await rename(api, device_id, f"{NAME} {n}")
         assert (await api.repository.load(DEVICE, device_id)).state.name == f"{NAME} 50"
         await api.keyring.destroy(ACCOUNT)
         assert await api.keyring.forgotten(ACCOUNT)
-    async with bootstrap.api(settings) as api:
+    async with http.api(settings) as api:
         assert (await api.repository.load(DEVICE, device_id)).state.name == FORGOTTEN
         await submit(api, device_id)
         message = ReleaseDevice(account_id=ACCOUNT, device_id=device_id)
@@ -106,7 +107,7 @@ async def test_of_the_forgotten_no_process_reads_a_name_and_the_rest_goes_on(
 
 async def test_a_large_result_reaches_its_row_by_reference(settings: Settings) -> None:
     result = {"picture": "x" * 90_000}
-    async with bootstrap.api(settings) as api, relay(settings), projector(settings):
+    async with http.api(settings) as api, relay(settings), projector(settings):
         device_id = await claim(api)
         number = await submit(api, device_id)
         sending = SendRemoteCommand(device_id=device_id, number=number, session="01S")

@@ -15,8 +15,13 @@ import pytest
 from aiobotocore.session import get_session
 from structlog.testing import capture_logs
 
-from adapters import bootstrap
-from adapters.bootstrap import Api
+from adapters.bootstrap import http
+from adapters.bootstrap import projector as bootstrap_projector
+from adapters.bootstrap import relay as bootstrap_relay
+from adapters.bootstrap import sweeper as bootstrap_sweeper
+from adapters.bootstrap.http import Api
+from adapters.bootstrap.operations import operating
+from adapters.bootstrap.process import make_broker
 from adapters.faststream_aws import SQSQueue
 from adapters.inbound.workers import sweeper as sweepers
 from adapters.settings import Settings
@@ -46,7 +51,7 @@ def settings(stack_environment: dict[str, str]) -> Settings:
 @asynccontextmanager
 async def relay(settings: Settings) -> AsyncIterator[None]:
     stop = asyncio.Event()
-    async with bootstrap.relay(settings) as worker:
+    async with bootstrap_relay.relay(settings) as worker:
         task = asyncio.create_task(worker.run(stop))
         try:
             yield
@@ -57,7 +62,7 @@ async def relay(settings: Settings) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def projector(settings: Settings) -> AsyncIterator[None]:
-    async with bootstrap.projector(settings) as broker:
+    async with bootstrap_projector.projector(settings) as broker:
         await broker.start()
         try:
             yield
@@ -98,7 +103,7 @@ async def folded_command(api: Api, device_id: str, number: int) -> RemoteCommand
 
 
 async def test_events_reach_both_read_models_as_a_fold_of_the_store(settings: Settings) -> None:
-    async with bootstrap.api(settings) as api, relay(settings), projector(settings):
+    async with http.api(settings) as api, relay(settings), projector(settings):
         device_id = await claim(api)
         numbers = [await submit(api, device_id) for _ in range(12)]
 
@@ -124,7 +129,7 @@ async def test_events_reach_both_read_models_as_a_fold_of_the_store(settings: Se
 async def test_a_relay_that_comes_late_publishes_what_was_stored_before(
     settings: Settings,
 ) -> None:
-    async with bootstrap.api(settings) as api, projector(settings):
+    async with http.api(settings) as api, projector(settings):
         device_id = await claim(api)
         async with relay(settings):
             await eventually(lambda: has_device(api, device_id), within=15)
@@ -143,10 +148,10 @@ async def has_device(api: Api, device_id: str) -> bool:
 
 async def test_the_sweeper_expires_what_nobody_fetched(settings: Settings) -> None:
     async with (
-        bootstrap.api(settings) as api,
+        http.api(settings) as api,
         relay(settings),
         projector(settings),
-        bootstrap.sweeper(settings) as sweeper,
+        bootstrap_sweeper.sweeper(settings) as sweeper,
     ):
         device_id = await claim(api)
         number = await submit(api, device_id, ttl=1)
@@ -164,7 +169,7 @@ async def test_a_row_that_lost_its_last_event_is_repaired_by_the_sweeper(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sweepers, "REPAIR_AFTER", timedelta(0))
-    async with bootstrap.api(settings) as api, bootstrap.sweeper(settings) as sweeper:
+    async with http.api(settings) as api, bootstrap_sweeper.sweeper(settings) as sweeper:
         async with relay(settings), projector(settings):
             device_id = await claim(api)
             number = await submit(api, device_id, ttl=1)
@@ -197,9 +202,9 @@ async def test_a_parked_row_is_passed_over_while_its_lane_goes_on(
     defective = replace(read_model.REMOTE_COMMANDS, fold=broken)
     monkeypatch.setattr(read_model, "REMOTE_COMMANDS", defective)
     async with (
-        bootstrap.api(settings) as api,
-        bootstrap.sweeper(settings) as sweeper,
-        bootstrap.operating(settings) as mended,
+        http.api(settings) as api,
+        bootstrap_sweeper.sweeper(settings) as sweeper,
+        operating(settings) as mended,
     ):
         device_id = await claim(api)
         number = await submit(api, device_id, ttl=1)
@@ -223,7 +228,7 @@ async def test_a_parked_row_is_passed_over_while_its_lane_goes_on(
         again = await mended.parked.retry("remote_commands", entry, who="cli:test")
         assert again.status is Status.PARKED
     monkeypatch.setattr(read_model, "REMOTE_COMMANDS", replace(defective, fold=fold))
-    async with bootstrap.operating(settings) as acts, bootstrap.api(settings) as api:
+    async with operating(settings) as acts, http.api(settings) as api:
         await acts.parked.retry("remote_commands", entry, who="cli:test")
         row = await api.commands.get(device_id, number)
         assert row is not None
@@ -233,9 +238,9 @@ async def test_a_parked_row_is_passed_over_while_its_lane_goes_on(
 async def test_what_is_no_event_goes_to_the_dead_letters_and_holds_up_nothing(
     settings: Settings,
 ) -> None:
-    async with bootstrap.api(settings) as api, relay(settings), projector(settings):
+    async with http.api(settings) as api, relay(settings), projector(settings):
         device_id = await claim(api)
-        broker = bootstrap.make_broker(settings)
+        broker = make_broker(settings)
         async with broker:
             await broker.publish(
                 {"id": "no event"},
@@ -261,7 +266,7 @@ async def dead_letters(settings: Settings) -> list[str]:
 
 
 async def test_a_released_device_leaves_the_accounts_list(settings: Settings) -> None:
-    async with bootstrap.api(settings) as api, relay(settings), projector(settings):
+    async with http.api(settings) as api, relay(settings), projector(settings):
         device_id = await claim(api)
         await eventually(lambda: has_device(api, device_id), within=15)
         message = ReleaseDevice(account_id=ACCOUNT, device_id=device_id)
@@ -278,7 +283,7 @@ async def test_a_released_device_leaves_the_accounts_list(settings: Settings) ->
 
 
 async def test_lists_are_paged(settings: Settings) -> None:
-    async with bootstrap.api(settings) as api, relay(settings), projector(settings):
+    async with http.api(settings) as api, relay(settings), projector(settings):
         ids = sorted([await claim(api, number) for number in range(1, 6)])
 
         async def all_there() -> bool:

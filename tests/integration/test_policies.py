@@ -11,7 +11,9 @@ from typing import Any
 import orjson
 import pytest
 
-from adapters import bootstrap, bootstrap_policies
+from adapters.bootstrap import policies as bootstrap_policies
+from adapters.bootstrap.operators import operator
+from adapters.bootstrap.process import aws, make_broker
 from adapters.inbound.workers.timeouts import TimeoutScan
 from adapters.outbound.dynamodb.timeouts import DynamoDbTimeouts
 from adapters.outbound.system.clock import SystemClock
@@ -66,7 +68,7 @@ async def lose_a_device(settings: Settings) -> str:
         name="Marked lamp",
         kind=DeviceKind.ON_OFF_LIGHT,
     )
-    async with bootstrap.operator(settings) as core:
+    async with operator(settings) as core:
         (device_id, _), _ = await core.dispatcher.execute(
             CONTEXT, lambda unit: ownership.claim_device(unit, claim)
         )
@@ -108,7 +110,7 @@ async def test_without_a_webhook_nothing_goes_into_the_outbox(
 
 async def applied(settings: Settings, device_id: str) -> bool:
     """The alarm's state has seen both events."""
-    async with bootstrap.aws(settings).dynamodb() as client:
+    async with aws(settings).dynamodb() as client:
         answer = await client.get_item(
             TableName=settings.policy_states_table,
             Key={"stream": {"S": f"device-{device_id}"}, "policy": {"S": "alarms"}},
@@ -138,8 +140,8 @@ async def test_due_timeouts_are_handed_over_once_by_rivals_and_are_gone_then(
     due = [timeout(f"t{n}", seconds=-n, stream=f"device-{n % 7}") for n in range(1, 31)]
     later, gone = timeout("later", seconds=3600), timeout("gone", seconds=-1)
     async with (
-        bootstrap.aws(settings).dynamodb() as client,
-        bootstrap.make_broker(settings) as broker,
+        aws(settings).dynamodb() as client,
+        make_broker(settings) as broker,
     ):
         table = DynamoDbTimeouts(client, settings.timeouts_table)
         for one in (*due, *due, later, gone):
@@ -176,8 +178,8 @@ async def received(engines: Engines, queue: str) -> list[Any]:
 async def test_a_policy_of_another_version_keeps_its_timeouts(settings: Settings) -> None:
     unknown = Timeout("unknown", "device-a", "t", NOW, "c")
     async with (
-        bootstrap.aws(settings).dynamodb() as client,
-        bootstrap.make_broker(settings) as broker,
+        aws(settings).dynamodb() as client,
+        make_broker(settings) as broker,
     ):
         table = DynamoDbTimeouts(client, settings.timeouts_table)
         await table.schedule(unknown)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from adapters.bootstrap import aws
+from adapters.bootstrap.process import aws
 from adapters.outbound.messaging.postponement import SqsPostponement
 from adapters.settings import Settings
 from tests.support.platform import settings_from

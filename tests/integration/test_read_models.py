@@ -16,8 +16,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from adapters import bootstrap
-from adapters.bootstrap import Api
+from adapters.bootstrap import http
+from adapters.bootstrap.http import Api
+from adapters.bootstrap.operators import read_side
+from adapters.bootstrap.read_models import PROJECTIONS
 from adapters.inbound.cli import connection, main
 from adapters.outbound.read_side import ReadSide
 from adapters.settings import Settings
@@ -88,10 +90,10 @@ def is_counter(row: dict[str, Any]) -> bool:
 @asynccontextmanager
 async def home(settings: Settings, *, devices: int = 5, commands: int = 4) -> AsyncIterator[Home]:
     async with AsyncExitStack() as stack:
-        api = await stack.enter_async_context(bootstrap.api(settings))
+        api = await stack.enter_async_context(http.api(settings))
         await stack.enter_async_context(relay(settings))
         await stack.enter_async_context(projector(settings))
-        side = await stack.enter_async_context(bootstrap.read_side(settings))
+        side = await stack.enter_async_context(read_side(settings))
         for number in range(1, devices + 1):
             device_id = await claim(api, number)
             await asyncio.gather(*(submit(api, device_id) for _ in range(commands)))
@@ -270,10 +272,8 @@ async def test_a_broken_version_parks_in_its_own_slot_and_is_never_read(
         )
         await here.api.dispatcher.execute(CONTEXT, lambda unit: rename_device(unit, message))
         await here.settled()
-        monkeypatch.setitem(
-            bootstrap.PROJECTIONS, "devices", replace(DEVICES, fold=broken, version=2)
-        )
-        async with bootstrap.read_side(settings) as newer:
+        monkeypatch.setitem(PROJECTIONS, "devices", replace(DEVICES, fold=broken, version=2))
+        async with read_side(settings) as newer:
             with pytest.raises(rebuilding.NotVerified, match="parked"):
                 await newer.rebuild("devices", report=lambda *_: None).run()
             [status, _] = await newer.statuses.all()
@@ -282,8 +282,8 @@ async def test_a_broken_version_parks_in_its_own_slot_and_is_never_read(
             row.name for row in (await here.api.devices.list(ACCOUNT, limit=9, cursor=None))[0]
         }
         assert "Desk" in names
-        monkeypatch.setitem(bootstrap.PROJECTIONS, "devices", replace(DEVICES, version=3))
-        async with bootstrap.read_side(settings) as mended:
+        monkeypatch.setitem(PROJECTIONS, "devices", replace(DEVICES, version=3))
+        async with read_side(settings) as mended:
             await mended.rebuild("devices", report=lambda *_: None).run()
             state = await here.state("devices")
             assert (state.live, state.versions[Slot.GREEN]) == (Slot.GREEN, 3)

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from adapters import bootstrap
-from adapters.bootstrap import Api
+from adapters.bootstrap import http
+from adapters.bootstrap.http import Api
+from adapters.bootstrap.process import aws
 from adapters.inbound.cli import local
 from adapters.inbound.cli.supervisor import Supervisor
 from adapters.inbound.workers.ports import Lease
@@ -139,8 +140,8 @@ async def world(
     place = shared_engines.engines.place
     watcher = Watcher(place, settings.remote_commands_queue)
     async with (
-        bootstrap.api(settings) as api,
-        bootstrap.aws(settings).dynamodb() as client,
+        http.api(settings) as api,
+        aws(settings).dynamodb() as client,
         asyncio.TaskGroup() as group,
     ):
         watching = group.create_task(watcher.run())

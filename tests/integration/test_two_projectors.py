@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
-from adapters import bootstrap
-from adapters.bootstrap import Api
+from adapters.bootstrap import http, projector
+from adapters.bootstrap.http import Api
+from adapters.bootstrap.operations import operating
+from adapters.bootstrap.process import make_broker
 from adapters.faststream_aws import SQSQueue
 from adapters.inbound.cli import local
 from adapters.inbound.cli.supervisor import Supervisor
@@ -72,7 +74,7 @@ async def published(api: Api, device_id: str) -> list[dict[str, Any]]:
 
 async def deliver_again(settings: Settings, events: list[dict[str, Any]]) -> None:
     """As SQS does at least once: in order within the group, but a second time."""
-    async with bootstrap.make_broker(settings) as broker:
+    async with make_broker(settings) as broker:
         for event in events:
             await broker.publish(
                 event,
@@ -85,7 +87,7 @@ async def deliver_again(settings: Settings, events: list[dict[str, Any]]) -> Non
 async def drive_directly(settings: Settings, events: list[dict[str, Any]]) -> None:
     """Shuffled, one by one, through a gate of its own."""
     name = settings.remote_commands_queue.rsplit("/", 1)[-1]
-    async with bootstrap.queues(settings) as queues:
+    async with projector.queues(settings) as queues:
         for event in random.Random(7).sample(events, len(events)):
             await queues.inboxes[name].receive([event])
 
@@ -111,7 +113,7 @@ async def require_folds(api: Api, numbers: dict[str, list[int]]) -> None:
 async def test_two_processes_and_a_function_at_once_leave_the_fold_of_the_store(
     settings: Settings, projectors: Supervisor
 ) -> None:
-    async with bootstrap.api(settings) as api, relay(settings):
+    async with http.api(settings) as api, relay(settings):
         numbers: dict[str, list[int]] = {}
         for each in range(1, 5):
             device_id = await claim(api, each)
@@ -129,7 +131,7 @@ async def test_two_processes_and_a_function_at_once_leave_the_fold_of_the_store(
         later = [event for one in numbers for event in await published(api, one)]
         await asyncio.gather(drive_directly(settings, later), deliver_again(settings, later))
         await require_folds(api, numbers)
-    async with bootstrap.operating(settings) as acts:
+    async with operating(settings) as acts:
         assert await acts.parked.list() == ([], None)
         assert {one.waiting for one in await acts.dead_letters.waiting()} == {0}
 
@@ -139,8 +141,8 @@ async def test_an_unreadable_event_parks_its_row_alone_until_it_is_mended(
     settings: Settings, projectors: Supervisor, shared_engines: Engines
 ) -> None:
     async with (
-        bootstrap.api(settings) as api,
-        bootstrap.operating(settings) as acts,
+        http.api(settings) as api,
+        operating(settings) as acts,
         shared_engines.engines.place.client("dynamodb") as dynamodb,
     ):
         device_id = await claim(api)

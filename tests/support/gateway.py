@@ -129,7 +129,7 @@ class NoHints:
 
 @dataclass
 class Container:
-    """What ``bootstrap.gateway`` gives, on other parts."""
+    """What ``bootstrap.gateway.gateway`` gives, on other parts."""
 
     settings: Settings
     store: MemoryEventStore

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from adapters import bootstrap
+from adapters.bootstrap.core import storage
 from adapters.outbound.dynamodb.streams import scan_items
 from adapters.settings import Settings
 from domain.devices.remote_command import CommandStatus
@@ -113,7 +113,7 @@ def _was_late(history: History) -> bool:
 async def read_books(settings: Settings, endpoint_url: str) -> Books:
     """Events and rows, straight from the tables at this endpoint."""
     there = settings.model_copy(update={"aws_endpoint_url": endpoint_url})
-    async with bootstrap.storage(there) as parts:
+    async with storage(there) as parts:
         events = await _items(parts.dynamodb, settings.devices_events_table)
         return Books(
             events=await parts.sealer.from_items(events),

@@ -8,7 +8,8 @@ from typing import Any
 
 from mangum import Mangum
 
-from adapters import bootstrap
+from adapters.bootstrap.http import Api, api
+from adapters.bootstrap.process import load
 from adapters.inbound.aws_lambda.resident import LambdaContext, Resident
 from adapters.inbound.http.app import create_app
 
@@ -21,7 +22,7 @@ TEXT = [
 
 
 class Served:
-    def __init__(self, container: bootstrap.Api, answer: Mangum) -> None:
+    def __init__(self, container: Api, answer: Mangum) -> None:
         self.container = container
         self.answer = answer
 
@@ -29,7 +30,7 @@ class Served:
 @asynccontextmanager
 async def opened() -> AsyncIterator[Served]:
     """The lifespan is entered here, once: Mangum would begin and end it with every request."""
-    async with bootstrap.api(bootstrap.load("api")) as container:
+    async with api(load("api")) as container:
         app = create_app(container, lasting=False, time_limit=TIME_LIMIT)
         async with app.router.lifespan_context(app):
             yield Served(container, Mangum(app, lifespan="off", text_mime_types=TEXT))

@@ -6,14 +6,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from adapters import bootstrap
+from adapters.bootstrap import projector
+from adapters.bootstrap.process import load
 from adapters.inbound.aws_lambda.queues import Queues, Response, deliver
 from adapters.inbound.aws_lambda.resident import LambdaContext, Resident
 
 
 @asynccontextmanager
 async def opened() -> AsyncIterator[Queues]:
-    async with bootstrap.queues(bootstrap.load("projector")) as queues:
+    async with projector.queues(load("projector")) as queues:
         yield queues
 
 

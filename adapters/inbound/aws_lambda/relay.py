@@ -15,7 +15,8 @@ from typing import Any
 
 import structlog
 
-from adapters import bootstrap_relay
+from adapters.bootstrap import relay
+from adapters.bootstrap.process import load
 from adapters.inbound.aws_lambda.queues import MARGIN, Record, Response
 from adapters.inbound.aws_lambda.resident import LambdaContext, Resident
 from adapters.inbound.workers.outlet import Outlet
@@ -30,7 +31,7 @@ Outlets = Mapping[str, Outlet]
 
 @asynccontextmanager
 async def opened() -> AsyncIterator[Outlets]:
-    async with bootstrap_relay.outlets(bootstrap_relay.load("relay")) as outlets:
+    async with relay.outlets(load("relay")) as outlets:
         yield outlets
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from adapters import bootstrap
+from adapters.bootstrap.operators import operator
 from adapters.inbound.cli.local import inherited
 from adapters.outbound.embedded.program import Program
 from adapters.settings import Settings
@@ -61,7 +61,7 @@ async def find_or_make_home(settings: Settings, file: Path) -> Home:
     kept = await asyncio.to_thread(read_home, file)
     if kept is not None and await accepted(settings, kept.token):
         return kept
-    async with bootstrap.operator(settings) as parts:
+    async with operator(settings) as parts:
         account = kept.account_id if kept else parts.ids.new()
         token, _ = await issue_token(
             parts.vault, clock=parts.clock, ids=parts.ids, account_id=account, label="demo"

@@ -78,12 +78,12 @@ def forget(
 
 
 def with_parts(work: Callable[[Any], Awaitable[T]]) -> T:
-    from adapters import bootstrap_policies
+    from adapters.bootstrap.operators import forgetting_operator
 
     settings = connection.operator_settings()
 
     async def run() -> T:
-        async with bootstrap_policies.forgetting_operator(settings) as parts:
+        async with forgetting_operator(settings) as parts:
             return await work(parts)
 
     return asyncio.run(run())

@@ -205,12 +205,12 @@ def drop_dead_letter(
 
 def operate(work: Callable[[Any], Awaitable[T]]) -> T:
     """On a machine that may reach tables and queues: this one, or an operator's."""
-    from adapters import bootstrap
+    from adapters.bootstrap.operations import operating
 
     settings = connection.operator_settings()
 
     async def run() -> T:
-        async with bootstrap.operating(settings) as acts:
+        async with operating(settings) as acts:
             return await work(acts)
 
     return asyncio.run(run())

@@ -199,7 +199,7 @@ def require_known(side: Any, models: list[str] | None) -> list[str]:
 
 def with_read_side(work: Callable[[Any], Awaitable[T]]) -> T:
     """On a machine that may reach the tables: this one, or an operator's."""
-    from adapters import bootstrap
+    from adapters.bootstrap.operators import read_side
 
     settings = connection.platform_settings()
     if not settings.read_models_table:
@@ -211,7 +211,7 @@ def with_read_side(work: Callable[[Any], Awaitable[T]]) -> T:
         )
 
     async def run() -> T:
-        async with bootstrap.read_side(settings) as side:
+        async with read_side(settings) as side:
             return await work(side)
 
     return asyncio.run(run())

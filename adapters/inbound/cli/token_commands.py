@@ -77,12 +77,12 @@ def revoke_token(context: typer.Context, token_id: str, as_json: AsJson = False)
 
 def with_vault(work: Callable[[Any], Awaitable[T]]) -> T:
     """On a machine that may reach the tables: this one, or an operator's."""
-    from adapters import bootstrap
+    from adapters.bootstrap.operators import operator
 
     settings = connection.operator_settings()
 
     async def run() -> T:
-        async with bootstrap.operator(settings) as parts:
+        async with operator(settings) as parts:
             return await work(parts)
 
     return asyncio.run(run())

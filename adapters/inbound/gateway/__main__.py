@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from adapters import bootstrap
+from adapters.bootstrap.gateway import gateway
+from adapters.bootstrap.process import load
 from adapters.inbound.gateway.container import log
 from adapters.inbound.gateway.server import GatewayServer
 from adapters.inbound.gateway.warmup import warm_up
@@ -12,8 +13,8 @@ from adapters.inbound.process import run
 
 
 async def main(stop: asyncio.Event) -> None:
-    settings = bootstrap.load("gateway")
-    async with bootstrap.gateway(settings) as container:
+    settings = load("gateway")
+    async with gateway(settings) as container:
         await warm_up(container)
         server = GatewayServer(container)
         async with server.listening(settings.gateway_host, settings.gateway_port) as port:

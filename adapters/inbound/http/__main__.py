@@ -14,7 +14,8 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI
 
-from adapters import bootstrap
+from adapters.bootstrap.http import api
+from adapters.bootstrap.process import load
 from adapters.inbound.http.app import create_app
 from adapters.inbound.http.connections import REQUEST_WITHIN, TAKEN_WITHIN, impatient
 from adapters.inbound.process import SETTLED_AFTER, settle
@@ -54,7 +55,7 @@ class Server(uvicorn.Server):
 
 
 async def serve(settings: Settings, *, request_within: float, taken_within: float) -> None:
-    async with bootstrap.api(settings) as container:
+    async with api(settings) as container:
         app = create_app(container)
         asyncio.get_running_loop().call_later(SETTLED_AFTER, settle)
         config = uvicorn.Config(
@@ -81,7 +82,7 @@ def main() -> None:
     parser.add_argument("--request-within", type=float, default=REQUEST_WITHIN, metavar="SECONDS")
     parser.add_argument("--taken-within", type=float, default=TAKEN_WITHIN, metavar="SECONDS")
     limits = vars(parser.parse_args())
-    settings = bootstrap.load("api")
+    settings = load("api")
     uvloop.run(serve(settings, **limits))
 
 

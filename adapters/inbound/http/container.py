@@ -1,4 +1,4 @@
-"""What the API needs from outside; ``adapters/bootstrap.py`` gives it, tests give it on memory."""
+"""What the API needs from outside; ``adapters.bootstrap.http`` gives it, tests on memory."""
 
 from __future__ import annotations
 

@@ -5,40 +5,46 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from adapters import bootstrap
+from adapters.bootstrap.process import load
 from adapters.inbound.process import run
 
 
 async def relay(stop: asyncio.Event) -> None:
-    async with bootstrap.relay(bootstrap.load("relay")) as worker:
+    from adapters.bootstrap import relay
+
+    async with relay.relay(load("relay")) as worker:
         await worker.run(stop)
 
 
 async def projector(stop: asyncio.Event) -> None:
-    async with bootstrap.projector(bootstrap.load("projector")) as broker:
+    from adapters.bootstrap import projector
+
+    async with projector.projector(load("projector")) as broker:
         await broker.start()
         await stop.wait()
         await broker.stop()
 
 
 async def sweeper(stop: asyncio.Event) -> None:
-    async with bootstrap.sweeper(bootstrap.load("sweeper")) as worker:
+    from adapters.bootstrap import sweeper
+
+    async with sweeper.sweeper(load("sweeper")) as worker:
         await worker.run(stop)
 
 
 async def policies(stop: asyncio.Event) -> None:
-    from adapters import bootstrap_policies
+    from adapters.bootstrap import policies
 
-    async with bootstrap_policies.policies(bootstrap.load("policies")) as (broker, timeouts):
+    async with policies.policies(load("policies")) as (broker, timeouts):
         await broker.start()
         await timeouts.run(stop)
         await broker.stop()
 
 
 async def outbox(stop: asyncio.Event) -> None:
-    from adapters import bootstrap_policies
+    from adapters.bootstrap import policies
 
-    async with bootstrap_policies.outbox(bootstrap.load("outbox")) as broker:
+    async with policies.outbox(load("outbox")) as broker:
         await broker.start()
         await stop.wait()
         await broker.stop()

@@ -35,7 +35,7 @@ def test_a_handler_finds_all_that_it_imports_in_the_archive(handler: str) -> Non
 
 def test_the_api_starts_without_the_parts_of_the_workers() -> None:
     """Each costs processor time at the start of every container: import them in the functions of
-    ``adapters/bootstrap.py`` that need them."""
+    ``adapters/bootstrap`` that need them."""
     assert not imported("adapters.inbound.aws_lambda.api") & {
         "faststream",
         "joserfc",

@@ -14,7 +14,7 @@ import pytest
 from typer import BadParameter
 from typer.testing import CliRunner, Result
 
-from adapters import bootstrap_policies
+from adapters.bootstrap import operators
 from adapters.inbound.cli import local, main
 from adapters.inbound.cli.forget import duration
 from adapters.outbound.system.clock import SystemClock, Ulids
@@ -53,7 +53,7 @@ def side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WriteSide:
             keyring=SimpleNamespace(reapply=reapply),
         )
 
-    monkeypatch.setattr(bootstrap_policies, "forgetting_operator", operator)
+    monkeypatch.setattr(operators, "forgetting_operator", operator)
     monkeypatch.setenv("HOMECAST_VAULT_TABLE", "vault")
     monkeypatch.chdir(tmp_path)
     return side

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from adapters import bootstrap
+from adapters.bootstrap import operations
 from adapters.inbound.cli import main
 from projections.devices.remote_commands import REMOTE_COMMANDS
 from projections.kernel.parked_rows import ParkedRows
@@ -48,7 +48,7 @@ async def operator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Operator:
     async def operating(_: Any) -> AsyncIterator[FakeOperations]:
         yield FakeOperations(operator.parked, operator.letters)
 
-    monkeypatch.setattr(bootstrap, "operating", operating)
+    monkeypatch.setattr(operations, "operating", operating)
     monkeypatch.setenv("HOMECAST_VAULT_TABLE", "vault")
     monkeypatch.chdir(tmp_path)
     return operator

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from adapters import bootstrap
+from adapters.bootstrap import operators
 from adapters.inbound.cli import main
 from adapters.outbound.memory.store import MemoryVault
 from adapters.outbound.system.clock import SystemClock, Ulids
@@ -28,7 +28,7 @@ def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MemoryVault:
     async def operator(_: Any) -> AsyncIterator[Any]:
         yield SimpleNamespace(vault=vault, clock=SystemClock(), ids=Ulids())
 
-    monkeypatch.setattr(bootstrap, "operator", operator)
+    monkeypatch.setattr(operators, "operator", operator)
     monkeypatch.setenv("HOMECAST_VAULT_TABLE", "vault")
     monkeypatch.chdir(tmp_path)
     return vault

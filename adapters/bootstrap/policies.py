@@ -1,18 +1,17 @@
-"""The composition root of policies, the outbox and forgetting.
-
-Apart from ``bootstrap``, for the sake of processes that need none of it: imports delay a start.
-"""
+"""Policies, their time-outs and the outbox."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
 
-from adapters.bootstrap import Core, core, make_broker, slotted, threads, twins
+from adapters.bootstrap.core import Core, core
+from adapters.bootstrap.process import make_broker
+from adapters.bootstrap.read_models import slotted, threads, twins
 from adapters.faststream_aws import SQSBroker
 from adapters.inbound.workers import outbox as outboxes
 from adapters.inbound.workers.policies import Actor, Handler, PolicyInbox, PolicyRunner
@@ -22,8 +21,12 @@ from adapters.inbound.workers.timeouts import TimeoutScan
 from adapters.outbound import webhooks
 from adapters.outbound.dynamodb.event_store import DynamoDbEventStore
 from adapters.outbound.dynamodb.policy_states import PolicyStateItem, PolicyStatesTable
-from adapters.outbound.dynamodb.rows import DevicesQuery, GatedRows, Threads, opened
-from adapters.outbound.dynamodb.search import count_items
+from adapters.outbound.dynamodb.rows import (
+    DevicesQuery,
+    GatedRows,
+    Threads,
+    opened,
+)
 from adapters.outbound.dynamodb.timeouts import DynamoDbTimeouts
 from adapters.outbound.dynamodb.twins import DynamoDbTwins
 from adapters.outbound.messaging.outbox import QueueOutbox
@@ -41,7 +44,6 @@ from commands.accounts.forgetting import (
 from commands.devices.alarms import ALARMS, WEBHOOK
 from commands.devices.departures import DEPARTURES, ContinueDeparture, Departures
 from commands.kernel.policy import Policy
-from domain.devices.device import DEVICE, DeviceClaimed, DeviceRenamed
 from domain.kernel.recorded import Context
 
 POLICY_POLL_INTERVAL = 0.5
@@ -189,41 +191,3 @@ async def outbox(settings: Settings) -> AsyncIterator[SQSBroker]:
             poll_interval=settings.queue_poll_interval and POLICY_POLL_INTERVAL,
         )
         yield broker
-
-
-@dataclass
-class ForgettingOperator(Core):
-    """For ``homecast forget``, which looks for itself what an account's names are and where."""
-
-    devices: DevicesQuery = field(kw_only=True)
-
-    async def names_of(self, account_id: str) -> tuple[set[str], list[str]]:
-        """All names that the account's devices had under it, and their ids."""
-        names: set[str] = set()
-        device_ids = list(await self.devices.of_account(account_id))
-        for device_id in device_ids:
-            own: set[str] = set()
-            for one in await self.store.read(DEVICE.stream(device_id)):
-                match one.event:
-                    case DeviceClaimed():
-                        own = {one.event.name}
-                    case DeviceRenamed():
-                        own.add(one.event.name)
-            names |= own
-        return names, device_ids
-
-    async def find(self, texts: Collection[str], beside: Collection[str]) -> dict[str, int]:
-        """Items of all tables that hold such a text beside such an id."""
-        tables = [table for name, table in self.settings if name.endswith("_table") and table]
-        counts = {
-            table: await count_items(self.dynamodb, table, texts=texts, beside=beside)
-            for table in tables
-        }
-        return {table: count for table, count in counts.items() if count}
-
-
-@asynccontextmanager
-async def forgetting_operator(settings: Settings) -> AsyncIterator[ForgettingOperator]:
-    async with core(settings, "operator") as parts, threads(settings) as pool:
-        devices = DevicesQuery(pool, slotted(settings, parts.pointer).devices)
-        yield ForgettingOperator(**vars(parts), devices=devices)
