@@ -192,7 +192,7 @@ class Rebuild:
         state = await self._take()
         self._phase, self._run = state.phase, state.run
         outdated = self._run is not None and self._run.version != self.version
-        unswitched = self._phase is not Phase.SWITCHED
+        unswitched = self._phase not in (Phase.SWITCHED, Phase.RETIRING)
         if self._run is None or (outdated and unswitched):
             await self._begin(state.live.other)
         await self._owned(self._advance)
@@ -211,9 +211,11 @@ class Rebuild:
     async def cancel(self) -> None:
         """Give a rebuild or a kept slot up: only the live slot is fed from then on."""
         state = await self._take()
-        await self.slots.close(state.live.other)
-        await self._to(Phase.IDLE, None)
-        await self.control.release(self.model, self.runner)
+        emptying = state.run.definition if state.run and state.phase is Phase.EMPTYING else None
+        self._phase = state.phase
+        self._run = self._new_run(state.live, version=self.version)
+        await self._leave(self._run, emptying)
+        await self._owned(self._advance)
 
     # --- ownership -------------------------------------------------------------------------------
 
@@ -282,7 +284,8 @@ class Rebuild:
             Phase.OPENING: self._open,
             Phase.SCANNING: self._scan,
             Phase.VERIFYING: self._verify_and_switch,
-            Phase.SWITCHED: self._retire,
+            Phase.SWITCHED: self._switched,
+            Phase.RETIRING: self._retire,
         }
         self._tell()
         while self._run is not None and (step := steps.get(self._phase)) is not None:
@@ -301,6 +304,7 @@ class Rebuild:
         while time.monotonic() < deadline:
             await self.slots.send_canary(run.target, run.id, self.new_id())
             if await self._canary_arrives(run.id):
+                await asyncio.sleep(POINTER_SECONDS + SETTLE)  # until nobody takes it for unfed
                 await self._to(Phase.SCANNING, run)
                 return
         raise CanaryLost(f"no projector has seen the canary of {self.model} in 20 minutes")
@@ -357,13 +361,25 @@ class Rebuild:
             self._phase = Phase.SWITCHED
         self._tell()
 
-    async def _retire(self, run: Run) -> None:
+    async def _switched(self, run: Run) -> None:
         """Both slots stay fed until nobody can go by the old pointer any more."""
         await asyncio.sleep(POINTER_SECONDS + SETTLE)
         if self.keep:
             await self._to(Phase.KEPT, None)
-            return
-        await self.slots.close(run.target.other)
+        else:
+            await self._leave(run)
+
+    async def _leave(self, run: Run, definition: str | None = None) -> None:
+        """``definition``: of the table to be emptied, where that may be gone already."""
+        run.definition = definition or await self.slots.definition(run.target.other)
+        await self._to(Phase.RETIRING, run)
+
+    async def _retire(self, run: Run) -> None:
+        """A table that is fed no more would keep what is forgotten meanwhile."""
+        old = run.target.other
+        await self.slots.close(old)
+        await asyncio.sleep(POINTER_SECONDS + SETTLE)
+        await self.slots.empty(old, run.definition)
         await self._to(Phase.IDLE, None)
 
 

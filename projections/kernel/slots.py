@@ -42,7 +42,8 @@ class Slot(StrEnum):
 
 
 class Phase(StrEnum):
-    """Of a rebuild, in this order; ``KEPT``: switched, with the old slot fed so as to go back."""
+    """Of a rebuild, in this order. ``RETIRING``: the old slot is fed no more and is being emptied,
+    so that nothing personal grows old in it. ``KEPT``: switched, the old slot fed, to go back."""
 
     IDLE = "idle"
     EMPTYING = "emptying"
@@ -50,6 +51,7 @@ class Phase(StrEnum):
     SCANNING = "scanning"
     VERIFYING = "verifying"
     SWITCHED = "switched"
+    RETIRING = "retiring"
     KEPT = "kept"
 
 
@@ -66,7 +68,10 @@ class Segment(BaseModel):
 
 
 class Run(BaseModel):
-    """What a rebuild has to remember to be resumed. ``definition``: the idle table's, as JSON."""
+    """What a rebuild has to remember to be resumed.
+
+    ``definition``: of the table that is emptied, as JSON: the target's, at the end the other one's.
+    """
 
     id: str
     version: int

@@ -92,6 +92,7 @@ PHASES = {
     "scanning": "reading the store",
     "verifying": "comparing with the store",
     "switched": "switched, waiting for all readers",
+    "retiring": "emptying the old slot",
 }
 
 

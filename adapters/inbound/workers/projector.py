@@ -59,7 +59,8 @@ class Projector:
     """Applies batches of one stream's events, then tells watchers what the rows now say.
 
     Telling is a hint: it repairs what the faster hints of the write side lost. A slot that is not
-    live tells nobody.
+    live tells nobody. What still comes to one that is fed no more (from a queue that a function
+    reads, or while a subscription closes) is dropped: its next rebuild reads the store.
     """
 
     def __init__(
@@ -81,6 +82,8 @@ class Projector:
 
     async def on_devices(self, recorded: list[Recorded], slot: Slot) -> None:
         """Watchers are told the events themselves: a row would carry the device's name in clear."""
+        if not (await self._pointer.state("devices")).is_fed(slot):
+            return
         rows = await self._devices.of(slot).apply(recorded)
         if not await self._is_live("devices", slot):
             return
@@ -97,6 +100,8 @@ class Projector:
             await self._watchers.tell(account_id, message)
 
     async def on_remote_commands(self, recorded: list[Recorded], slot: Slot) -> None:
+        if not (await self._pointer.state("remote_commands")).is_fed(slot):
+            return
         rows = await self._remote_commands.of(slot).apply(recorded)
         if not await self._is_live("remote_commands", slot):
             return

@@ -65,13 +65,13 @@ class MemorySlots:
     def __init__(self, control: MemoryControl) -> None:
         self.control = control
         self.open_ones = {Slot.BLUE}
-        self.emptied = 0
+        self.emptied: list[Slot] = []
 
     async def definition(self, slot: Slot) -> str:
         return "{}"
 
     async def empty(self, slot: Slot, definition: str) -> None:
-        self.emptied += 1
+        self.emptied.append(slot)
 
     async def open(self, slot: Slot) -> None:
         self.open_ones.add(slot)
@@ -148,7 +148,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 async def test_a_rebuild_goes_through_its_phases_and_leaves_one_slot_open(world: World) -> None:
     await world.rebuild().run()
     steps = [Phase.EMPTYING, Phase.OPENING, Phase.SCANNING, Phase.VERIFYING]
-    assert world.control.phases == [*steps, Phase.SWITCHED, Phase.IDLE]
+    assert world.control.phases == [*steps, Phase.SWITCHED, Phase.RETIRING, Phase.IDLE]
     assert world.control.held.live is Slot.GREEN
     assert world.slots.open_ones == {Slot.GREEN}
     assert world.rows.rows == in_order(REMOTE_COMMANDS, world.history)
@@ -164,7 +164,7 @@ async def test_a_killed_scan_goes_on_after_the_last_page_that_was_saved(world: W
     world.scan.ends_after = 1000
     await world.rebuild().run()
     assert world.scan.pages == sorted(set(world.scan.pages)), "no page was read twice"
-    assert world.slots.emptied == 1
+    assert world.slots.emptied == [Slot.GREEN, Slot.BLUE], "the target, and the old slot"
     assert world.rows.rows == in_order(REMOTE_COMMANDS, world.history)
 
 
@@ -174,7 +174,7 @@ async def test_newer_code_begins_anew_what_older_code_has_not_finished(world: Wo
         await world.rebuild().run()
     world.scan.ends_after = 1000
     await world.rebuild(version=2).run()
-    assert world.slots.emptied == 2
+    assert world.slots.emptied == [Slot.GREEN, Slot.GREEN, Slot.BLUE]
 
 
 async def test_throttling_is_waited_for_and_what_no_wait_can_cure_is_told(
@@ -196,6 +196,7 @@ async def test_a_rebuild_given_up_feeds_the_live_slot_only(world: World) -> None
     assert world.slots.open_ones == set(Slot)
     await world.rebuild().cancel()
     assert world.slots.open_ones == {Slot.BLUE}
+    assert world.slots.emptied == [Slot.GREEN, Slot.GREEN], "at its start and at its end"
     assert (world.control.held.phase, world.control.held.run) == (Phase.IDLE, None)
 
 
@@ -234,7 +235,7 @@ async def test_renewing_the_lease_never_takes_a_switch_back_to_verifying(
 
     rebuild.check = check
     await rebuild.run()
-    assert control.phases[-3:] == [Phase.VERIFYING, Phase.SWITCHED, Phase.IDLE]
+    assert control.phases[-4:-1] == [Phase.VERIFYING, Phase.SWITCHED, Phase.RETIRING]
 
 
 async def test_reading_is_slowed_down_to_so_many_units_a_second() -> None:

@@ -71,9 +71,10 @@ def lane_events() -> list[Recorded]:
     return recorded(history)
 
 
-@pytest.mark.parametrize("slot", list(Slot))
-async def test_only_the_live_slot_tells_anybody_and_both_have_the_row(slot: Slot) -> None:
-    pointer = Pointer(Control(ModelState(model="remote_commands", live=Slot.GREEN)).read)
+async def projected(phase: Phase, slot: Slot) -> tuple[Told, int]:
+    """Who was told, and how many rows there are, after a command's acceptance came to the slot."""
+    state = ModelState(model="remote_commands", live=Slot.GREEN, phase=phase)
+    pointer = Pointer(Control(state).read)
     events, told, rows = lane_events(), Told(), {one: MemoryRows() for one in Slot}
     source = HistorySource(events)
     worker = Projector(
@@ -89,9 +90,21 @@ async def test_only_the_live_slot_tells_anybody_and_both_have_the_row(slot: Slot
         encode=to_cloud_event,
     )
     await worker.on_remote_commands(events, slot)
-    assert len(rows[slot].rows) == 1
+    return told, len(rows[slot].rows)
+
+
+@pytest.mark.parametrize("slot", list(Slot))
+async def test_only_the_live_slot_tells_anybody_and_both_have_the_row(slot: Slot) -> None:
+    told, rows = await projected(Phase.KEPT, slot)
     live = slot is Slot.GREEN
-    assert (bool(told.accounts), bool(told.nudged)) == (live, live)
+    assert (rows, bool(told.accounts), bool(told.nudged)) == (1, live, live)
+
+
+@pytest.mark.parametrize("phase", [Phase.IDLE, Phase.RETIRING, Phase.EMPTYING])
+async def test_what_comes_late_to_a_slot_that_is_fed_no_more_is_dropped(phase: Phase) -> None:
+    told, rows = await projected(phase, Slot.BLUE)
+    assert (rows, told.accounts, told.nudged) == (0, [], [])
+    assert (await projected(phase, Slot.GREEN))[1] == 1
 
 
 async def test_a_pointer_is_read_once_by_many_and_never_older_than_five_seconds() -> None:
@@ -130,6 +143,7 @@ class Subscriber:
         (Phase.OPENING, set(Slot)),
         (Phase.SCANNING, set(Slot)),
         (Phase.SWITCHED, set(Slot)),
+        (Phase.RETIRING, {Slot.BLUE}),
         (Phase.KEPT, set(Slot)),
     ],
 )
