@@ -261,6 +261,7 @@ def test_a_version_newer_than_the_code_is_undecodable(third_version: Renamed3) -
         {"type": 7},
         {"sequence": "0"},
         {"sequence": "x"},
+        {"sequence": "9" * 5000},
         {"id": "1:device-other:1"},
         {"id": "2:device-abcdefghijklmnopqrstuvwxyz:1"},
         {"time": "yesterday"},

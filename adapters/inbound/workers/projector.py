@@ -181,13 +181,15 @@ class Inbox:
 
     async def _put_aside(self, body: Any, error: ContractError) -> None:
         """With the reason. Its id is new each time: a letter that was sent back and fails again
-        must not be taken for the one before."""
+        must not be taken for the one before. So is its group, which would hide all but its first
+        from whoever looks."""
         log.error("undecodable", projection=self._projection, detail=error.detail)
+        letter = uuid.uuid4().hex
         await self._broker.publish(
             body if isinstance(body, str) else orjson.dumps(body).decode(),
             queue=SQSQueue.of(self._dead_letters),
-            group_id="undecodable",
-            deduplication_id=uuid.uuid4().hex,
+            group_id=letter,
+            deduplication_id=letter,
             headers={"error": (error.detail or error.code)[:ERROR_MAX]},
         )
 

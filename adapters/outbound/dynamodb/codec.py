@@ -47,7 +47,7 @@ class CloudEvent(BaseModel):
     id: str
     type: str
     subject: str
-    sequence: str = Field(pattern=r"^[1-9][0-9]*$")
+    sequence: str = Field(pattern=r"^[1-9][0-9]{0,14}$")
     time: datetime
     typeversion: int = Field(ge=1)
     generation: int = Field(ge=1)
