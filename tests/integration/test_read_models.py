@@ -21,6 +21,7 @@ from adapters.bootstrap.http import Api
 from adapters.bootstrap.operators import read_side
 from adapters.bootstrap.read_models import PROJECTIONS
 from adapters.inbound.cli import connection, main
+from adapters.inbound.workers import feeds
 from adapters.outbound.read_side import ReadSide
 from adapters.settings import Settings
 from commands.devices.ownership import (
@@ -34,6 +35,7 @@ from domain.kernel.event import Event
 from projections.devices.counters import PREFIX, of_account
 from projections.devices.devices import DEVICES, DeviceRow, fold
 from projections.kernel import rebuild as rebuilding
+from projections.kernel import slots
 from projections.kernel.slots import ModelState, Phase, RebuildRunning, Run, Slot
 from projections.kernel.verify import Kind
 from tests.integration.test_pipeline import ACCOUNT, CONTEXT, claim, projector, relay, submit
@@ -44,6 +46,16 @@ from tests.support.waiting import eventually
 @pytest.fixture
 def settings(stack_environment: dict[str, str]) -> Settings:
     return settings_from(stack_environment)
+
+
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pointers and all who wait for them at a fifth of their age; tests/e2e has the real one."""
+    for module in (slots, rebuilding):
+        monkeypatch.setattr(module, "POINTER_SECONDS", 1.0)
+    monkeypatch.setattr(slots, "REFRESH_AFTER", 0.4)
+    monkeypatch.setattr(rebuilding, "SETTLE", 0.2)
+    monkeypatch.setattr(feeds, "LOOK_EVERY", 0.3)
 
 
 NO_GRACE = timedelta(0)
