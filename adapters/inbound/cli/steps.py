@@ -20,10 +20,10 @@ class Steps:
             with self.console.status(f"{what} …"):
                 yield
         except BaseException:
-            self.console.print(f"[red]✗[/] {what}")
+            self.console.print(f"[red]✗[/] {what}", markup=True)
             raise
         took = f"{time.monotonic() - since:.1f} s"
-        self.console.print(f"[green]✓[/] {what} [dim]{took}[/]")
+        self.console.print(f"[green]✓[/] {what} [dim]{took}[/]", markup=True)
 
     def warn(self, text: str) -> None:
         self.console.print(f"! {text}", style="yellow", markup=False, soft_wrap=True)
