@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,11 @@ TABLES = {
     "twins_table": "twins",
     "relay_table": "relay leases",
     "vault_table": "vault",
+    "read_models_table": "control of read models",
+    "timeouts_table": "time-outs",
 }
+CLOCKWORK = ("relay leases", "control of read models", "time-outs")
+"""Tables that are read and written by the clock, with or without commands."""
 SQS_BILLED = (
     "DeleteMessage",
     "DeleteMessageBatch",
@@ -70,13 +74,20 @@ class Counts:
     def usage(self) -> Usage:
         """Without the twins and the rhythm, which are shown apart."""
         return Usage(
-            write_units=sum(u for name, u in self.write_units.items() if name != "twins"),
-            read_units=sum(u for name, u in self.read_units.items() if "/open" not in name),
+            write_units=sum(self.of_lives(self.write_units).values()),
+            read_units=sum(self.of_lives(self.read_units).values()),
             stream_reads=self.calls.get("dynamodbstreams GetRecords", 0),
             published=self.published,
             published_bytes=self.published_bytes,
             sqs_requests=self.sqs_requests,
         )
+
+    def of_lives(self, units: Mapping[str, float]) -> dict[str, float]:
+        """Units by table, without the twins and what the clock does; the sweeper's reads of the
+        index are its work."""
+        reads = units is self.read_units
+        apart = (*CLOCKWORK, "twins", *(["remote commands/open"] if reads else []))
+        return {name: amount for name, amount in units.items() if name not in apart}
 
     def each(self, amount: float) -> float:
         return amount / self.lives

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from tests.bench.cost import SLOW, Cost, Counts
+from tests.bench.cost import CLOCKWORK, SLOW, Cost, Counts
 from tests.bench.markdown import aim, table
 from tests.bench.prices import MILLION, PRICES, Usage
 
@@ -35,8 +35,8 @@ def call_rows(*columns: Counts) -> list[list[str]]:
 
 
 def unit_rows(*columns: Counts) -> list[list[str]]:
-    written = per_life(columns, lambda one: without(one.write_units, "twins"), "write units: ")
-    read = per_life(columns, lambda one: without(one.read_units, "/open"), "read units: ")
+    written = per_life(columns, lambda one: one.of_lives(one.write_units), "write units: ")
+    read = per_life(columns, lambda one: one.of_lives(one.read_units), "read units: ")
     total = [f"{one.each(one.usage.write_units):.2f}" for one in columns]
     reads = [f"{one.each(one.usage.read_units):.2f}" for one in columns]
     return [
@@ -45,10 +45,6 @@ def unit_rows(*columns: Counts) -> list[list[str]]:
         *read,
         ["**read units**", *(f"**{one}**" for one in reads)],
     ]
-
-
-def without(units: Mapping[str, float], part: str) -> dict[str, float]:
-    return {name: amount for name, amount in units.items() if part not in name}
 
 
 def per_life(
@@ -86,11 +82,15 @@ def apart(cost: Cost) -> str:
         [f"{call}, a second", f"{count / idle.seconds:.1f}"] for call, count in idle.rhythm.items()
     ]
     swept = idle.read_units.get("remote commands/open", 0) / idle.seconds
+    written = sum(idle.write_units.get(name, 0) for name in CLOCKWORK) / idle.seconds
+    read = sum(idle.read_units.get(name, 0) for name in CLOCKWORK) / idle.seconds
     return table(
         ["apart: with or without commands, and reported state", "amount"],
         [
             *rows,
             ["read units of the sweeper, a second", f"{swept:.1f}"],
+            ["write units of leases and control, a second", f"{written:.1f}"],
+            ["read units of leases, control and time-outs, a second", f"{read:.1f}"],
             ["twin write units per life whose result brings state", f"{reports.each(twins):.2f}"],
             [
                 "USD per million of these",
