@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from typing import Any
@@ -156,6 +157,17 @@ async def test_one_letter_is_dropped_and_the_others_stay(
         await letters.drop(NAME, wanted.id, who=WHO)
     with pytest.raises(DeadLettersNotFound):
         await letters.peek("nothing", limit=1)
+
+
+async def test_the_look_for_a_letter_ends_though_letters_come_back_meanwhile(
+    sqs: Any, settings: Settings, letters: SqsDeadLetters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_letters, "LOOK_SECONDS", 0)
+    await put(sqs, settings.devices_dead_letters, *"abc")
+    async with asyncio.timeout(20):
+        with pytest.raises(DeadLettersNotFound):
+            await letters.drop(NAME, "no-such-letter", who=WHO)
+    assert [one.body for one in await letters.peek(NAME, limit=3)] == ["a", "b", "c"]
 
 
 async def test_a_letter_that_is_undecodable_still_says_why_and_returns_after_a_redrive(

@@ -26,6 +26,7 @@ LOOKS = 3
 """A short poll asks some of the servers only, so that an empty answer says little."""
 ERROR = "error"
 """Message attribute: why a worker put the message aside."""
+BACK_ALREADY = frozenset({"MessageNotInflight", "ReceiptHandleIsInvalid", "InvalidParameterValue"})
 NO_MOVE_TASKS = frozenset({"InvalidAction", "UnsupportedOperation", "NotImplemented", "501"})
 Message = Mapping[str, Any]
 
@@ -106,8 +107,13 @@ class Calls:
         return Redriven(moved, task)
 
     async def drop(self, queue: str, letter: str, *, who: str) -> None:
+        seen: set[str] = set()
         async with self._held(self._pair(queue), LOOK_SECONDS) as held:
             while batch := await held.more(BATCH):
+                ids = {message["MessageId"] for message in batch}
+                if ids <= seen:  # they have come back, so all have been looked at
+                    break
+                seen |= ids
                 for message in batch:
                     if message["MessageId"] == letter:
                         await held.delete(message)
@@ -200,12 +206,17 @@ class Held:
         self.all.remove(message)
 
     async def give_back(self) -> None:
+        """Those whose time is over are back by themselves."""
         for message in self.all:
-            await self._client.change_message_visibility(
-                QueueUrl=self._url,
-                ReceiptHandle=message["ReceiptHandle"],
-                VisibilityTimeout=0,
-            )
+            try:
+                await self._client.change_message_visibility(
+                    QueueUrl=self._url,
+                    ReceiptHandle=message["ReceiptHandle"],
+                    VisibilityTimeout=0,
+                )
+            except ClientError as error:
+                if error_code(error).rsplit(".", 1)[-1] not in BACK_ALREADY:
+                    raise
 
 
 def _resent(pair: Pair, message: Message) -> dict[str, Any]:
