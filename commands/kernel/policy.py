@@ -10,7 +10,7 @@ Policies are never rebuilt: what happened before ``since`` is folded and not act
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -140,8 +140,8 @@ class Timeouts(Protocol):
 class DueTimeouts(Protocol):
     """The same table, as whoever hands them over sees it."""
 
-    async def due(self, *, now: datetime) -> list[Timeout]:
-        """Longest overdue first, a bounded number."""
+    async def due(self, *, now: datetime, policies: Collection[str]) -> list[Timeout]:
+        """Of these policies, longest overdue first, a bounded number."""
 
     async def cancel(self, timeout: Timeout) -> None: ...
 

@@ -10,11 +10,14 @@ from typing import Any
 
 import orjson
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from adapters.bootstrap import policies as bootstrap_policies
 from adapters.bootstrap.operators import operator
 from adapters.bootstrap.process import aws, make_broker
+from adapters.faststream_aws import SQSQueue
 from adapters.inbound.workers.timeouts import TimeoutScan
+from adapters.outbound.dynamodb import timeouts as stored_timeouts
 from adapters.outbound.dynamodb.timeouts import DynamoDbTimeouts
 from adapters.outbound.system.clock import SystemClock
 from adapters.settings import Settings
@@ -156,7 +159,7 @@ async def test_due_timeouts_are_handed_over_once_by_rivals_and_are_gone_then(
         )
         assert max(await asyncio.gather(*(scan.scan_once() for _ in range(3)))) == len(due)
         assert await scan.scan_once() == 0
-        kept = await table.due(now=NOW + timedelta(days=1))
+        kept = await table.due(now=NOW + timedelta(days=1), policies={"alarms"})
     assert kept == [later]
     names = sorted(one["name"] for one in await received(shared_engines, settings.alarms_queue))
     assert names == sorted(one.name for one in due)
@@ -185,4 +188,36 @@ async def test_a_policy_of_another_version_keeps_its_timeouts(settings: Settings
         await table.schedule(unknown)
         scan = TimeoutScan(due=table, broker=broker, queues={}, clock=SystemClock(), interval=1)
         assert await scan.scan_once() == 0
-        assert await table.due(now=datetime.now(UTC)) == [unknown]
+        assert await table.due(now=datetime.now(UTC), policies={"unknown"}) == [unknown]
+
+
+async def test_neither_timeouts_of_others_nor_a_lost_queue_hold_up_those_of_a_policy(
+    settings: Settings, shared_engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored_timeouts, "PER_SHARD", 3)
+    async with (
+        aws(settings).dynamodb() as client,
+        make_broker(settings) as broker,
+    ):
+        table = DynamoDbTimeouts(client, settings.timeouts_table)
+        for n in range(10):
+            await table.schedule(Timeout("unknown", "device-a", f"u{n}", NOW, "c"))
+        lost = Timeout("lost", "device-a", "l", NOW + timedelta(microseconds=1), "c")
+        mine = Timeout("alarms", "device-a", "t", NOW + timedelta(microseconds=2), "c")
+        await table.schedule(lost)
+        await table.schedule(mine)
+        queues = {"lost": "https://nowhere/lost.fifo", "alarms": settings.alarms_queue}
+        publish = broker.publish_batch
+
+        async def publish_if_reached(*messages: Any, queue: SQSQueue) -> Any:
+            if queue == SQSQueue.of(queues["lost"]):
+                raise EndpointConnectionError(endpoint_url=queues["lost"])
+            return await publish(*messages, queue=queue)
+
+        monkeypatch.setattr(broker, "publish_batch", publish_if_reached)
+        scan = TimeoutScan(due=table, broker=broker, queues=queues, clock=SystemClock(), interval=1)
+        with pytest.raises(EndpointConnectionError):
+            await scan.scan_once()
+        assert await table.due(now=datetime.now(UTC), policies=queues) == [lost]
+    [handed] = await received(shared_engines, settings.alarms_queue)
+    assert handed["name"] == "t"

@@ -54,13 +54,17 @@ class TimeoutScan:
 
     async def scan_once(self) -> int:
         """The number of time-outs that were handed over."""
-        by_policy: dict[str, list[Timeout]] = {}
-        for timeout in await self._due.due(now=self._clock.now()):
-            by_policy.setdefault(timeout.policy, []).append(timeout)
-        known = [
-            (self._queues[name], due) for name, due in by_policy.items() if name in self._queues
-        ]
-        return sum([await self._hand_over(queue, due) for queue, due in known])
+        by_queue: dict[str, list[Timeout]] = {}
+        for timeout in await self._due.due(now=self._clock.now(), policies=self._queues):
+            by_queue.setdefault(self._queues[timeout.policy], []).append(timeout)
+        handed = await asyncio.gather(
+            *(self._hand_over(queue, due) for queue, due in by_queue.items()),
+            return_exceptions=True,  # a queue that cannot be reached holds up no other
+        )
+        for outcome in handed:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return sum(count for count in handed if isinstance(count, int))
 
     async def _hand_over(self, queue: str, due: list[Timeout]) -> int:
         messages = [

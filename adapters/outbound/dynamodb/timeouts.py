@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -42,23 +43,38 @@ class DynamoDbTimeouts:
         with store_errors():
             await self._client.delete_item(TableName=self._table, Key=key)
 
-    async def due(self, *, now: datetime) -> list[Timeout]:
-        pages = await asyncio.gather(*(self._due(shard, now) for shard in range(SHARDS)))
-        return [timeout_of(item) for page in pages for item in page]
+    async def due(self, *, now: datetime, policies: Collection[str]) -> list[Timeout]:
+        if not policies:
+            return []
+        found = await asyncio.gather(
+            *(self._due(shard, now, sorted(policies)) for shard in range(SHARDS))
+        )
+        return [timeout_of(item) for items in found for item in items]
 
-    async def _due(self, shard: int, now: datetime) -> list[Any]:
-        with store_errors():
-            page = await self._client.query(
-                TableName=self._table,
-                KeyConditionExpression="#shard = :shard AND #due <= :now",
-                ExpressionAttributeNames={"#shard": "shard", "#due": "due"},
-                ExpressionAttributeValues={
-                    ":shard": {"N": str(shard)},
-                    ":now": {"S": f"{dump_time(now)}~"},  # sorts behind every "…Z#id"
-                },
-                Limit=PER_SHARD,
-            )
-        return list(page["Items"])
+    async def _due(self, shard: int, now: datetime, policies: Sequence[str]) -> list[Any]:
+        """Those of other policies lie between them, however many they are."""
+        names = {f":policy{index}": {"S": name} for index, name in enumerate(policies)}
+        request: Any = {
+            "TableName": self._table,
+            "KeyConditionExpression": "#shard = :shard AND #due <= :now",
+            "FilterExpression": f"#policy IN ({', '.join(names)})",
+            "ExpressionAttributeNames": {"#shard": "shard", "#due": "due", "#policy": "policy"},
+            "ExpressionAttributeValues": {
+                ":shard": {"N": str(shard)},
+                ":now": {"S": f"{dump_time(now)}~"},  # sorts behind every "…Z#id"
+                **names,
+            },
+            "Limit": PER_SHARD,
+        }
+        items: list[Any] = []
+        while len(items) < PER_SHARD:
+            with store_errors():
+                page = await self._client.query(**request)
+            items += page["Items"]
+            if "LastEvaluatedKey" not in page:
+                break
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        return items
 
 
 def key_of(timeout: Timeout) -> Item:
