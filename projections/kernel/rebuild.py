@@ -38,6 +38,7 @@ CANARY_LOOK = 0.5
 CANARY_WITHIN = 20 * 60.0
 """A changed filter takes SNS up to 15 minutes."""
 FAULT_PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
+PATIENCE = 300.0
 SETTLE = 1.0
 """Beyond the age of pointers: the clock of a request that goes by one runs on."""
 
@@ -103,13 +104,15 @@ class Slots(Protocol):
 class ScanPage:
     """``after``: where the next page begins; None at the segment's end. ``units``: read units.
 
-    ``scanned`` counts the items looked at, of whatever category.
+    ``scanned`` counts the items looked at, of whatever category. ``unreadable`` names the events
+    that could not be decoded.
     """
 
     recorded: list[Recorded]
     after: str | None
     scanned: int
     units: float
+    unreadable: Sequence[str] = ()
 
 
 class Scan(Protocol):
@@ -140,11 +143,17 @@ class ReadUnits:
 
 
 async def patiently(call: Callable[[], Awaitable[T]]) -> T:
-    """Throttling and faults are waited for; the lease keeps others away meanwhile."""
+    """Throttling and faults are waited for; the lease keeps others away meanwhile.
+
+    What does not pass in five minutes is told: a rebuild goes on from there when it is run again.
+    """
+    deadline = time.monotonic() + PATIENCE
     for pause in itertools.chain(FAULT_PAUSES, itertools.repeat(FAULT_PAUSES[-1])):
         try:
             return await call()
         except Unavailable:
+            if time.monotonic() >= deadline:
+                raise
             await asyncio.sleep(pause)
     raise AssertionError("the pauses have no end")
 

@@ -16,6 +16,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, Generic, Protocol
 
+from domain.kernel.errors import ContractError
 from domain.kernel.recorded import Recorded
 from projections.kernel.gate import (
     Held,
@@ -70,7 +71,7 @@ class Finding:
 @dataclass
 class Report:
     """``findings`` names the first of them; ``counts`` has all. ``miscounted``: what live counters
-    lack of a recount."""
+    lack of a recount. ``unreadable``: events that cannot be decoded, whose rows nobody can tell."""
 
     streams: int = 0
     events: int = 0
@@ -78,14 +79,16 @@ class Report:
     counts: Counter[Kind] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
     miscounted: dict[str, int] = field(default_factory=dict)
+    unreadable: list[str] = field(default_factory=list)
 
     @property
     def clean(self) -> bool:
-        return not self.counts and not self.miscounted
+        return not self.counts and not self.miscounted and not self.unreadable
 
     def in_words(self) -> list[str]:
         counters = [f"counter {key} lacks {lack}" for key, lack in self.miscounted.items()]
-        return [*map(str, self.findings), *counters[:NAMED]]
+        unreadable = [f"{one} is unreadable" for one in self.unreadable[:NAMED]]
+        return [*map(str, self.findings), *unreadable, *counters[:NAMED]]
 
     def add(self, finding: Finding) -> None:
         self.counts[finding.kind] += 1
@@ -135,6 +138,7 @@ class Verify(Generic[Row]):
                 stream = name
                 self._gather(list(part), tails)
             report.events += len(page.recorded)
+            report.unreadable += page.unreadable
             self.advance(page.scanned)
             after = page.after
             if after is None:
@@ -190,7 +194,11 @@ class Verify(Generic[Row]):
         """The row first: what the stream has gained since then is younger than the grace."""
         held = (await self.rows.standings([tail.key])).get(tail.key)
         first = self.projection.before_first(tail.key)
-        recorded = await self.source.read(tail.stream, after=first)
+        try:
+            recorded = await self.source.read(tail.stream, after=first)
+        except ContractError:  # told as unreadable; what is known of the stream is the scan's
+            kind = self._differs(tail, held)
+            return None if kind is None else Finding(kind, tail, held.place if held else None)
         tails = [self._tail_of(one) for one in recorded]
         newest = next((one for one in reversed(tails) if one and one.key == tail.key), None)
         if newest is None:
@@ -228,7 +236,10 @@ class Heal(Generic[Row]):
             return
         tail = finding.tail
         first = self.projection.before_first(tail.key)
-        recorded = await self.source.read(tail.stream, after=first)
+        try:
+            recorded = await self.source.read(tail.stream, after=first)
+        except ContractError:  # stays a finding, until the event is mended
+            return
         mine = [one for one in recorded if self.projection.key_of(one.event) == tail.key]
         if finding.kind is Kind.AHEAD:
             await self._write_anew(tail.key, mine)

@@ -274,6 +274,26 @@ def broken(row: DeviceRow | None, event: Event) -> DeviceRow:
     return fold(row, event)
 
 
+async def test_events_that_nobody_can_read_are_told_and_end_no_look(settings: Settings) -> None:
+    async with home(settings, devices=2, commands=1) as here:
+        table, dynamodb = here.side.settings.devices_events_table, here.side.dynamodb
+        rows = await here.rows("devices", Slot.BLUE)
+        first = next(row for row in rows if not is_counter(row))
+        device_id = str(first["device_id"]["S"])
+        key = {"stream": {"S": f"device-{device_id}"}, "version": {"N": "1"}}
+        item: Any = (await dynamodb.get_item(TableName=table, Key=key))["Item"]
+        beyond = {"version": {"N": "2"}, "type": {"S": "devices.of_tomorrow"}}
+        await dynamodb.put_item(TableName=table, Item=item | beyond)
+        found = await here.side.verify("devices", grace=NO_GRACE)
+        assert found.unreadable == [f"device-{device_id} 2"]
+        assert not found.clean
+        assert f"device-{device_id} 2 is unreadable" in found.in_words()
+        _, mended = await here.side.repair("devices", grace=NO_GRACE)
+        assert mended == 0
+        with pytest.raises(rebuilding.NotVerified, match="is unreadable"):
+            await here.rebuild("devices").run()
+
+
 async def test_a_broken_version_parks_in_its_own_slot_and_is_never_read(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -131,16 +131,8 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Compare every row with the tail of its stream. Exit code 1 when something differs."""
-
-    async def work(side: Any) -> dict[str, Any]:
-        chosen = require_known(side, models)
-        options = {"rate": rate, "segments": segments, "grace": timedelta(seconds=grace)}
-        return {one: await side.verify(one, **options) for one in chosen}
-
-    reports = with_read_side(work)
-    output = output_of(context)
-    rows = [report_json(model, report) for model, report in reports.items()]
-    output.show(rows, lambda: output.line("\n".join(map(report_text, rows))))
+    reports = of_each("verify", models, rate, segments, grace)
+    show_reports(context, [report_json(model, report) for model, report in reports.items()])
     if not all(report.clean for report in reports.values()):
         raise typer.Exit(1)
 
@@ -154,15 +146,26 @@ def repair(
     as_json: AsJson = False,
 ) -> None:
     """Verify, and send what is missing straight to the read model's queue."""
+    done = of_each("repair", models, rate, segments, grace)
+    rows = [report_json(model, report) | {"repaired": n} for model, (report, n) in done.items()]
+    show_reports(context, rows)
+
+
+def of_each(
+    act: str, models: list[str] | None, rate: float | None, segments: int, grace: float
+) -> dict[str, Any]:
+    """What an act of the read side says of each model."""
+    options = {"rate": rate, "segments": segments, "grace": timedelta(seconds=grace)}
 
     async def work(side: Any) -> dict[str, Any]:
         chosen = require_known(side, models)
-        options = {"rate": rate, "segments": segments, "grace": timedelta(seconds=grace)}
-        return {one: await side.repair(one, **options) for one in chosen}
+        return {model: await getattr(side, act)(model, **options) for model in chosen}
 
-    done = with_read_side(work)
+    return with_read_side(work)
+
+
+def show_reports(context: typer.Context, rows: list[Json]) -> None:
     output = output_of(context)
-    rows = [report_json(model, report) | {"repaired": n} for model, (report, n) in done.items()]
     output.show(rows, lambda: output.line("\n".join(map(report_text, rows))))
 
 
@@ -174,12 +177,14 @@ def report_json(model: str, report: Any) -> Json:
         "rows": report.rows,
         "findings": {kind.value: count for kind, count in sorted(report.counts.items())},
         "miscounted": report.miscounted,
+        "unreadable": len(report.unreadable),
         "first": report.in_words(),
     }
 
 
 def report_text(row: Json) -> str:
-    counts = row["findings"] | ({"miscounted": len(row["miscounted"])} if row["miscounted"] else {})
+    beside = {"miscounted": len(row["miscounted"]), "unreadable": row["unreadable"]}
+    counts = row["findings"] | {kind: count for kind, count in beside.items() if count}
     found = ", ".join(f"{count} {kind}" for kind, count in counts.items())
     read = f"{row['rows']} rows of {row['streams']} streams"
     lines = [f"{row['model']}: {read}, {found or 'all as in the store'}"]

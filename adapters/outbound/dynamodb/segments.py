@@ -24,8 +24,6 @@ UNIT = 4096
 
 
 class SegmentScan:
-    """What ``sealer`` cannot decode is named in ``unreadable``."""
-
     def __init__(
         self,
         client: DynamoDBClient,
@@ -37,7 +35,6 @@ class SegmentScan:
         self._table = table
         self._category = category
         self._sealer = sealer
-        self.unreadable: list[str] = []
 
     async def count(self) -> int:
         """DynamoDB counts about every six hours."""
@@ -62,21 +59,23 @@ class SegmentScan:
         with store_errors():
             answer: Any = await self._client.scan(**request)
         last = answer.get("LastEvaluatedKey")
+        recorded, unreadable = await self._decoded(answer["Items"])
         return ScanPage(
-            recorded=await self._decoded(answer["Items"]),
+            recorded=recorded,
             after=orjson.dumps(last).decode() if last else None,
             scanned=answer["ScannedCount"],
             units=units_of(answer),
+            unreadable=unreadable,
         )
 
-    async def _decoded(self, items: Sequence[Item]) -> list[Recorded]:
-        recorded = []
+    async def _decoded(self, items: Sequence[Item]) -> tuple[list[Recorded], list[str]]:
+        recorded, unreadable = [], []
         for item, one in zip(items, await self._sealer.outcomes(items), strict=True):
             if isinstance(one, ContractError):
-                self.unreadable.append(f"{item['stream']['S']} {item['version']['N']}")
+                unreadable.append(f"{item['stream']['S']} {item['version']['N']}")
             else:
                 recorded.append(one)
-        return recorded
+        return recorded, unreadable
 
 
 def units_of(answer: Mapping[str, Any]) -> float:

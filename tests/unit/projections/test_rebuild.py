@@ -189,6 +189,19 @@ async def test_throttling_is_waited_for_and_what_no_wait_can_cure_is_told(
         await world.rebuild().run()
 
 
+async def test_a_fault_that_does_not_pass_is_told_and_the_rebuild_goes_on_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuilding, "FAULT_PAUSES", (0.0,))
+    monkeypatch.setattr(rebuilding, "PATIENCE", 0.0)
+    world.scan.faults = [StoreUnavailable("away")]
+    with pytest.raises(StoreUnavailable):
+        await world.rebuild().run()
+    assert world.control.held.phase is Phase.SCANNING
+    await world.rebuild().run()
+    assert world.control.held.live is Slot.GREEN
+
+
 async def test_a_rebuild_given_up_feeds_the_live_slot_only(world: World) -> None:
     world.scan.ends_after = 1
     with pytest.raises(Killed):
