@@ -163,11 +163,12 @@ async def carry_out(
 
 async def left(parts: Any, names: set[str], beside: list[str]) -> Json:
     """Where names are left; read models get some seconds to follow."""
-    for _ in range(LOOKS_FOR_NAMES):
-        found: Json = await parts.find(names, beside)
+    found: Json = await parts.find(names, beside)
+    for _ in range(LOOKS_FOR_NAMES - 1):
         if not found:
             break
         await asyncio.sleep(BETWEEN_LOOKS)
+        found = await parts.find(names, beside)
     return found
 
 

@@ -106,10 +106,13 @@ class SlotFeeds:
     async def _follow(self) -> None:
         while True:
             await asyncio.sleep(LOOK_EVERY)
-            await self._look()
+            try:
+                await self._look()
+            except Exception:  # the edge: without this task no rebuild is ever followed again
+                log.exception("slots_not_followed")
 
     async def _look(self) -> None:
-        """Never raises; while the table cannot be read, everything stays as it is."""
+        """While the table cannot be read, everything stays as it is."""
         try:
             if not self._registered:
                 for model, version in self._versions.items():

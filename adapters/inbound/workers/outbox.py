@@ -5,6 +5,7 @@ An effect keeps its id over all attempts: the other side drops repetitions by it
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -25,6 +26,8 @@ PAUSES = Backoff(first=2.0, factor=2.0, maximum=900.0, jitter=0.5)
 LONGEST_WISH = 3600.0
 """The most that another side's ``Retry-After`` is followed, in seconds."""
 AT_ONCE = 8
+DELIVERY_LIMIT = 60.0
+"""Seconds for one attempt, whatever limits its handler has."""
 LONGEST_ERROR = 256
 
 
@@ -85,8 +88,12 @@ class OutboxWorker:
         if handler is None:
             return Delivery("retry", "nobody here delivers this kind")
         try:
-            return await handler.deliver(effect)
-        except Exception as error:  # noqa: BLE001 the edge: an error of a handler is an attempt
+            async with asyncio.timeout(DELIVERY_LIMIT):
+                return await handler.deliver(effect)
+        except TimeoutError:
+            return Delivery("retry", f"not done in {DELIVERY_LIMIT:g} s")
+        except Exception as error:  # the edge: an error of a handler is an attempt
+            log.exception("effect_failed", kind=effect.kind, effect=effect.id)
             return Delivery("retry", type(error).__name__)
 
     def _pause(self, attempt: int, delivery: Delivery) -> float:

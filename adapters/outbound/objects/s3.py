@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
+import aiohttp
+from botocore.exceptions import BotoCoreError, ClientError
 
 from adapters.outbound.dynamodb.client import error_code, store_errors
 from domain.kernel.errors import ContractError, StoreUnavailable
@@ -53,6 +54,6 @@ async def _read(body: Any) -> bytes:
     all other answers."""
     try:
         content: bytes = await body.read()
-    except Exception as error:
+    except (aiohttp.ClientError, BotoCoreError, OSError, TimeoutError) as error:
         raise StoreUnavailable(f"S3: {type(error).__name__}") from error
     return content

@@ -82,6 +82,8 @@ class EmbeddedMetrics:
             yield self
         finally:
             task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task  # an error of it is told, late as it is
             self.flush()
 
     async def _flush_for_ever(self) -> None:

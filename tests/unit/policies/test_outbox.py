@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 from typing import Any
 
 import pytest
 
 from adapters.faststream_aws import Backoff
+from adapters.inbound.workers import outbox
 from adapters.inbound.workers.outbox import LONGEST_WISH, OutboxWorker
 from adapters.inbound.workers.ports import Delivery
 from commands.kernel.policy import Effect
@@ -34,6 +36,12 @@ class Graveyard:
 
     async def publish(self, body: str, *, queue: Any, headers: dict[str, str]) -> None:
         self.buried.append((body, headers))
+
+
+class Hanging:
+    async def deliver(self, effect: Effect) -> Delivery:
+        await asyncio.Event().wait()
+        raise AssertionError("it never comes")
 
 
 class Answering:
@@ -109,3 +117,14 @@ async def test_what_is_no_effect_is_buried_at_once_as_it_is() -> None:
     _, graveyard, handler = await received(Delivery("delivered"), body={"id": 1})
     assert graveyard.buried == [('{"id":1}', {"error": "undecodable", "attempts": "1"})]
     assert handler.got == []
+
+
+async def test_an_attempt_that_hangs_is_ended_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(outbox, "DELIVERY_LIMIT", 0.01)
+    broker: Any = Graveyard()
+    message = Attempt()
+    worker = OutboxWorker({"webhook": Hanging()}, broker=broker, dead_letters="d")
+    await worker.receive(asdict(EFFECT), message)
+    assert len(message.delayed) == 1

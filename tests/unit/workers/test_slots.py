@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from adapters.faststream_aws import SQSBroker
+from adapters.inbound.workers import feeds as feeding
 from adapters.inbound.workers.feeds import Progress, SlotFeeds
 from adapters.inbound.workers.projector import Projector
 from adapters.outbound.dynamodb.codec import to_cloud_event
@@ -17,12 +18,14 @@ from domain.kernel.errors import StoreUnavailable
 from domain.kernel.recorded import Recorded
 from projections.devices.devices import DEVICES
 from projections.devices.remote_commands import REMOTE_COMMANDS
+from projections.kernel import slots
 from projections.kernel.gate import Gate
 from projections.kernel.slots import CANARY, ModelState, Phase, Pointer, Slot, Slotted
 from tests.properties.test_gate import recorded
 from tests.support.gated import HistorySource, MemoryRows
 from tests.support.relays import FakeMetrics
 from tests.support.streams import accepted, opened, walk
+from tests.support.waiting import eventually
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -162,6 +165,42 @@ async def test_queues_are_read_while_their_slot_is_live_or_being_built(
     await feeds.start()
     assert {slot for (_, slot), one in subscribers.items() if one.running} == fed
     assert control.registered == {"devices": DEVICES.version}
+    await feeds.stop()
+
+
+class Stubborn(Subscriber):
+    """Fails at its first start, as for a queue that cannot be found yet."""
+
+    failures = 1
+
+    async def start(self) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise RuntimeError("no such queue")
+        await super().start()
+
+
+async def test_a_queue_that_cannot_be_read_at_once_is_read_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(feeding, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(slots, "REFRESH_AFTER", 0.0)
+    control = Control(ModelState(model="devices"))
+    green = Stubborn()
+    feeds = SlotFeeds(
+        SQSBroker(region_name="eu-central-1"),
+        {("devices", Slot.BLUE): Subscriber(), ("devices", Slot.GREEN): green},
+        pointer=Pointer(control.read),
+        control=control,
+        versions={"devices": DEVICES.version},
+    )
+    await feeds.start()
+    control.states["devices"] = ModelState(model="devices", phase=Phase.SCANNING)
+
+    async def is_read() -> bool:
+        return green.running
+
+    await eventually(is_read, within=10)
     await feeds.stop()
 
 
