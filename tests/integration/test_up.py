@@ -1,4 +1,4 @@
-"""``homecast up`` as a person runs it: in a terminal, until Ctrl-C."""
+"""``homecast up`` and ``deploy-local`` as a person runs them: in a terminal, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from adapters.inbound.cli.processes import command_of
 from adapters.settings import read_environment
 
 ROOT = Path(__file__).parents[2]
-UP = (sys.executable, "-m", "adapters.inbound.cli", "up", "--devices", "4")
+HOMECAST = (sys.executable, "-m", "adapters.inbound.cli")
+UP = (*HOMECAST, "up", "--devices", "4")
+DEPLOY_LOCAL = (*HOMECAST, "deploy-local", "--devices", "2")
 
 
 @pytest.fixture
@@ -28,10 +30,10 @@ async def terminal(tmp_path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
         await asyncio.wait_for(process.wait(), 60)
 
 
-async def start(directory: Path) -> asyncio.subprocess.Process:
+async def start(directory: Path, command: tuple[str, ...] = UP) -> asyncio.subprocess.Process:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HOMECAST_")}
     return await asyncio.create_subprocess_exec(
-        *UP,
+        *command,
         cwd=directory,
         env=kept | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"},
         stdout=asyncio.subprocess.PIPE,
@@ -67,8 +69,24 @@ async def test_commands_flow_until_ctrl_c_and_the_same_home_is_there_the_next_ti
     assert await asyncio.wait_for(again.wait(), 60) == 0
 
 
-def running(directory: Path) -> dict[str, int]:
-    files = (directory / ".homecast" / "run").glob("*.pid")
+@pytest.mark.slow
+async def test_commands_flow_through_functions_on_an_engine_of_their_own_until_ctrl_c(
+    tmp_path: Path,
+) -> None:
+    """Needs ``npm ci``."""
+    deployed = await start(tmp_path, DEPLOY_LOCAL)
+    said = await read_until(deployed, "SUCCEEDED in")
+    assert "/_aws/execute-api/" in said
+    pids = running(tmp_path / ".homecast" / "functions", ".")
+    assert pids.keys() >= {"ministack", "redis", "gateway", "sweeper", "policies", "outbox"}
+    assert not pids.keys() & {"api", "relay", "projector"}, "these are functions"
+    deployed.send_signal(signal.SIGINT)
+    assert await asyncio.wait_for(deployed.wait(), 60) == 0
+    assert {name: command_of(pid) for name, pid in pids.items()} == dict.fromkeys(pids)
+
+
+def running(directory: Path, folder: str = ".homecast") -> dict[str, int]:
+    files = (directory / folder / "run").glob("*.pid")
     return {file.stem: json.loads(file.read_text())["pid"] for file in files}
 
 
