@@ -97,7 +97,7 @@ def policy_inboxes(
         region=settings.aws_region,
         host=settings.aws_endpoint_url,
     )
-    rows = GatedRows(parts.dynamodb, pool, PolicyStatesTable(items))
+    rows = GatedRows(parts.dynamodb, PolicyStatesTable(items))
     return {
         one.queue: policy_inbox(one, rows=rows, actor=actor, parts=parts, broker=broker)
         for one in followed_policies(settings, parts)

@@ -78,9 +78,7 @@ def gates(
     """One before each slot of a model of the devices context."""
     lot = parking_lot(projection.name, pool, parts)
     each = {
-        slot: Gate(
-            projection, GatedRows[Row](parts.dynamodb, pool, tables.of(slot)), parts.store, lot
-        )
+        slot: Gate(projection, GatedRows[Row](parts.dynamodb, tables.of(slot)), parts.store, lot)
         for slot in Slot
     }
     return Slotted(projection.name, each, parts.pointer)

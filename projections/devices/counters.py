@@ -10,13 +10,13 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.models import Model
 
 from domain.devices.capabilities import DeviceKind
-from projections.kernel.items import Adding, Placed
+from projections.kernel.items import Placed
 
 if TYPE_CHECKING:
     from projections.devices.devices import DeviceRow
@@ -65,16 +65,22 @@ class DeviceCounters:
     def __init__(self, items: type[CounterItem]) -> None:
         self._items = items
 
-    def adding(self, changed: Mapping[str, int]) -> list[Adding]:
-        """Parts of a transaction. A counter that is missing begins at zero."""
+    def adding(self, changed: Mapping[str, int]) -> list[dict[str, Any]]:
+        """Updates for a transaction. A counter that is missing begins at zero."""
         return [
-            (self._items(key), CounterItem.total.add(change))
+            {
+                "TableName": self._items.Meta.table_name,
+                "Key": {"device_id": {"S": key}},
+                "UpdateExpression": "ADD #total :change",
+                "ExpressionAttributeNames": {"#total": "total"},
+                "ExpressionAttributeValues": {":change": {"N": str(change)}},
+            }
             for key, change in sorted(changed.items())
         ]
 
     def add(self, changed: Mapping[str, int]) -> None:
-        for item, action in self.adding(changed):
-            item.update([action])
+        for key, change in sorted(changed.items()):
+            self._items(key).update([CounterItem.total.add(change)])
 
     def lacking(self, count: Callable[[str], Counter[str]], rate: float | None) -> dict[str, int]:
         """What each counter lacks of a recount; ``count``: what a row's body counts for.

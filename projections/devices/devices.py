@@ -32,7 +32,7 @@ from projections.devices.counters import (
     counted,
 )
 from projections.kernel.gate import GatedRow, Key, Projection, Standing
-from projections.kernel.items import Adding, GatedItem, GatedTable, Placed
+from projections.kernel.items import GatedItem, GatedTable, Placed
 
 
 class DeviceRow(GatedRow):
@@ -125,7 +125,7 @@ class DevicesTable(GatedTable[DeviceRow]):
     def attributes(self, row: DeviceRow) -> dict[str, Any]:
         return {"account_id": row.account_id, "body": row.model_dump_json()}
 
-    def adding(self, before: DeviceRow | None, after: DeviceRow | None) -> Sequence[Adding]:
+    def adding(self, before: DeviceRow | None, after: DeviceRow | None) -> Sequence[dict[str, Any]]:
         return self.counters.adding(changes(before, after))
 
     def standings(self, keys: Sequence[Key]) -> dict[Key, Standing]:

@@ -10,11 +10,9 @@ from collections.abc import Sequence
 from typing import Any, Generic, TypeVar, cast
 
 from pynamodb.attributes import MapAttribute, NumberAttribute, UnicodeAttribute
-from pynamodb.exceptions import PynamoDBException, TransactWriteError
+from pynamodb.exceptions import PynamoDBException
 from pynamodb.models import Model
-from pynamodb.transactions import TransactWrite
 
-from domain.kernel.errors import TooLarge
 from projections.kernel.failures import Mark
 from projections.kernel.gate import Held, Key, Place, Row, Standing
 
@@ -39,28 +37,9 @@ def placed(model: type[M], table: str, *, region: str, host: str | None = None) 
     return cast("type[M]", bound)
 
 
-Adding = tuple[Model, Any]
-"""An item, and pynamodb's action that adds to one of its attributes."""
-MOVED_ON = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
-
-
 def refused(error: PynamoDBException) -> bool:
-    """Whether a write failed because somebody was faster, and on nothing else."""
-    if isinstance(error, TransactWriteError):
-        codes = {one.code for one in error.cancellation_reasons if one}
-        return bool(codes) and codes <= MOVED_ON
+    """Whether a write failed on its own condition, and on nothing else."""
     return error.cause_response_code == "ConditionalCheckFailedException"
-
-
-def too_large(error: PynamoDBException) -> bool:
-    """Whether DynamoDB refused an item of over 400 KB."""
-    told = [(error.cause_response_code, error.cause_response_message)]
-    if isinstance(error, TransactWriteError):
-        told += [(one.code, one.message) for one in error.cancellation_reasons if one]
-    return any(
-        code in ("ValidationException", "ValidationError") and "size" in (message or "").lower()
-        for code, message in told
-    )
 
 
 class GatedItem(Model):
@@ -87,27 +66,6 @@ class GatedItem(Model):
         """Needs ``applied``, ``generation`` and ``parked`` only."""
         return Standing(Place(int(self.generation), int(self.applied)), self.parked is not None)
 
-    def fill(self, held: Held[Row]) -> None:
-        """The attributes that serve the gate."""
-        self.applied, self.generation = held.applied, held.generation
-        self.stream_version = None if held.row else held.stream_version
-        self.parked = MapAttribute(**held.mark.model_dump(mode="json")) if held.mark else None
-
-    def save_with(self, adding: Sequence[Adding], previous: Held[Row] | None) -> bool:
-        """Write under the gate's condition, in one transaction with what is added to other items.
-
-        Blocks, so call it in a worker thread. Raises ``TooLarge``.
-        """
-        try:
-            self._save_with(adding, self.unchanged(previous))
-        except TransactWriteError as error:
-            if refused(error):
-                return False
-            if too_large(error):
-                raise TooLarge("DynamoDB finds the row too large") from error
-            raise
-        return True
-
     @classmethod
     def key_names(cls) -> list[str]:
         return [name for name in (cls._hash_keyname, cls._range_keyname) if name is not None]
@@ -121,13 +79,6 @@ class GatedItem(Model):
             for name, value in zip(cls.key_names(), keys, strict=True)
         }
         return {"TableName": cls.Meta.table_name, "Key": typed, "ConsistentRead": True}
-
-    def _save_with(self, adding: Sequence[Adding], condition: Any) -> None:
-        connection = self._get_connection().connection
-        with TransactWrite(connection=connection) as transaction:
-            transaction.save(self, condition=condition)
-            for item, action in adding:
-                transaction.update(item, actions=[action])
 
     @classmethod
     def unchanged(cls, previous: Held[Row] | None) -> Any:
@@ -145,8 +96,7 @@ class GatedItem(Model):
 class GatedTable(Generic[Row]):
     """One version of a read model in its table, as the gate needs it.
 
-    The gate's own reads and writes are requests, to be sent without a thread; a row that moves
-    counters is saved in a transaction.
+    The gate's own reads and writes are requests, to be sent without a thread.
     """
 
     items: type[GatedItem]
@@ -160,21 +110,16 @@ class GatedTable(Generic[Row]):
         """Of the row's item, beside its keys and what serves the gate."""
         raise NotImplementedError
 
-    def adding(self, before: Row | None, after: Row | None) -> Sequence[Adding]:
-        """What the change adds to other items of the table, in the same transaction."""
+    def adding(self, before: Row | None, after: Row | None) -> Sequence[dict[str, Any]]:
+        """What the change adds to other items, in the same transaction: each what an ``Update`` in
+        TransactWriteItems takes."""
         return ()
-
-    def item(self, key: Key, held: Held[Row]) -> GatedItem:
-        more = self.attributes(held.row) if held.row else {}
-        keys = dict(zip(("hash_key", "range_key"), self.place(key), strict=False))
-        item = self.items(**keys, **more)
-        item.fill(held)
-        return item
 
     def put_request(self, key: Key, held: Held[Row], previous: Held[Row] | None) -> dict[str, Any]:
         """What PutItem takes to write the row under the gate's condition.
 
-        As pynamodb would write ``item``, without making one: that took twice as long.
+        The item is typed by the model's attributes, without making a model of it: that took twice
+        as long.
         """
         names: dict[str, str] = {}
         values: dict[str, Any] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,11 +10,13 @@ from uuid import uuid4
 
 import pytest
 
-from adapters.outbound.dynamodb.rows import GatedRows, Threads, opened
+from adapters.outbound.dynamodb.rows import GatedRows, opened
+from domain.devices.device import DEVICE
 from domain.devices.lane import LANE
 from domain.kernel.errors import TooLarge
 from projections.devices.counters import CounterItem
 from projections.devices.devices import DeviceItem, DeviceRow, DevicesTable
+from projections.devices.devices import fold as fold_device
 from projections.devices.remote_commands import (
     REMOTE_COMMANDS,
     RemoteCommandItem,
@@ -38,13 +40,6 @@ MARK = Mark(
 LATER = MARK.model_copy(update={"at": AT + timedelta(microseconds=1)})
 
 
-@pytest.fixture
-def threads() -> Iterator[Threads]:
-    threads = Threads()
-    yield threads
-    threads.close()
-
-
 @pytest.fixture(params=["moto", "ministack"])
 async def client(request: pytest.FixtureRequest) -> AsyncIterator[DynamoDBClient]:
     url = request.getfixturevalue(f"{request.param}_url")
@@ -61,10 +56,8 @@ async def table(client: DynamoDBClient) -> RemoteCommandsTable:
 
 
 @pytest.fixture
-def rows(
-    client: DynamoDBClient, threads: Threads, table: RemoteCommandsTable
-) -> GatedRows[RemoteCommandRow]:
-    return GatedRows(client, threads, table)
+def rows(client: DynamoDBClient, table: RemoteCommandsTable) -> GatedRows[RemoteCommandRow]:
+    return GatedRows(client, table)
 
 
 def folded(steps: int) -> Held[RemoteCommandRow]:
@@ -91,7 +84,9 @@ KEY = key_of(ONE)
 @pytest.mark.parametrize("held", [ONE, THREE, replace(TWO, mark=MARK), Held(mark=MARK)])
 def test_what_is_put_is_what_pynamodb_would_write(held: Held[RemoteCommandRow]) -> None:
     table = RemoteCommandsTable(placed(RemoteCommandItem, "commands", region=REGION))
-    assert table.put_request(KEY, held, None)["Item"] == table.item(KEY, held).serialize()
+    item = table.put_request(KEY, held, None)["Item"]
+    assert table.items.from_raw_data(item).serialize() == item
+    assert table.held_in(item) == held
 
 
 async def test_what_was_put_is_what_is_got(rows: GatedRows[RemoteCommandRow]) -> None:
@@ -167,17 +162,35 @@ async def test_a_row_of_over_400_kilobytes_is_too_large(
     assert await rows.get(KEY) is None
 
 
-async def test_a_device_without_a_row_is_in_nobodys_list(
-    client: DynamoDBClient, threads: Threads
-) -> None:
+@pytest.fixture
+async def devices(client: DynamoDBClient) -> DevicesTable:
     name, url = f"devices-{uuid4().hex[:12]}", client.meta.endpoint_url
     await create_table(client, name, ("device_id", "S"))
-    table = DevicesTable(
+    return DevicesTable(
         opened(DeviceItem, name, region=REGION, host=url),
         opened(CounterItem, name, region=REGION, host=url),
     )
-    rows: GatedRows[DeviceRow] = GatedRows(client, threads, table)
+
+
+async def test_a_row_that_moves_counters_is_written_with_them_or_not_at_all(
+    client: DynamoDBClient, devices: DevicesTable
+) -> None:
+    rows: GatedRows[DeviceRow] = GatedRows(client, devices)
+    claimed = fold_device(None, given(DEVICE, streams.claimed()).history[0])
+    key, account = (claimed.device_id,), str(claimed.account_id)
+    with pytest.raises(TooLarge):
+        await rows.put(key, Held.of(claimed.model_copy(update={"name": "x" * 410_000})), None)
+    assert devices.counters.account(account) == 0
+    assert await rows.put(key, Held.of(claimed), None)
+    assert not await rows.put(key, Held.of(claimed), None), "somebody was faster"
+    assert (await rows.get(key), devices.counters.account(account)) == (Held.of(claimed), 1)
+
+
+async def test_a_device_without_a_row_is_in_nobodys_list(
+    client: DynamoDBClient, devices: DevicesTable
+) -> None:
+    rows: GatedRows[DeviceRow] = GatedRows(client, devices)
     assert await rows.put(("a",), Held(mark=MARK), None)
-    assert table.load(("a",)) is None
-    item = table.items.get("a")
+    assert devices.load(("a",)) is None
+    item = devices.items.get("a")
     assert item.account_id is None

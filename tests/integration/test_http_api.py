@@ -19,7 +19,7 @@ import pytest
 
 from adapters.bootstrap import http
 from adapters.bootstrap.operators import operator
-from adapters.bootstrap.read_models import read_models, threads
+from adapters.bootstrap.read_models import read_models
 from adapters.outbound.dynamodb.rows import GatedRows
 from adapters.outbound.redis import RedisWatchers
 from commands.accounts.tokens import issue_token
@@ -214,8 +214,8 @@ async def test_a_list_waits_for_ones_own_write_and_tells_when_it_does_not_come(
         api.client.get("/v1/devices", headers=headers | {"Prefer": "wait=10"})
     )
     settings = settings_from(stack_environment)
-    async with operator(settings) as core, threads(settings) as pool:
-        rows = GatedRows(core.dynamodb, pool, read_models(settings, Slot.BLUE).devices)
+    async with operator(settings) as core:
+        rows = GatedRows(core.dynamodb, read_models(settings, Slot.BLUE).devices)
         await Gate(DEVICES, rows, core.store).apply(await core.store.read(f"device-{key.id}"))
     [mine] = [one for one in (await waiting).json()["items"] if one["id"] == key.id]
     assert mine["name"] == "New"
@@ -314,9 +314,9 @@ async def test_rows_are_read_by_number_and_devices_counted(
     now = datetime.now(UTC)
     settings = settings_from(stack_environment)
     models = read_models(settings, Slot.BLUE)
-    async with threads(settings) as pool, http.api(settings) as api:
-        commands = GatedRows(api.dynamodb, pool, models.remote_commands)
-        devices = GatedRows(api.dynamodb, pool, models.devices)
+    async with http.api(settings) as api:
+        commands = GatedRows(api.dynamodb, models.remote_commands)
+        devices = GatedRows(api.dynamodb, models.devices)
         for number in range(1, 121):
             row = RemoteCommandRow(
                 applied=1, stream_version=number, device_id="a" * 26, number=number,

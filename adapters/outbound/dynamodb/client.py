@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -106,6 +106,20 @@ def from_client_error(error: ClientError) -> HomecastError:
     if code in ("ValidationException", "IdempotentParameterMismatchException"):
         return ContractError(f"{error.operation_name} refused: {message}")
     return StoreUnavailable(f"{error.operation_name}: {code}", cause=code)
+
+
+def from_reasons(reasons: Sequence[Any], error: ClientError) -> HomecastError:
+    """Ours for a transaction that was cancelled, for these reasons."""
+    codes = {reason.get("Code") for reason in reasons}
+    if codes & {"ConditionalCheckFailed", "TransactionConflict", "DuplicateItem"}:
+        return VersionConflict("somebody was faster")
+    if "ItemCollectionSizeLimitExceeded" in codes:
+        return TooLarge("the stream is over the size of an item collection")
+    if "ValidationError" in codes:
+        messages = [str(reason.get("Message", "")) for reason in reasons]
+        too_large = any("size" in message.lower() for message in messages)
+        return TooLarge("an item is too large") if too_large else ContractError("; ".join(messages))
+    return from_client_error(error)
 
 
 @contextmanager

@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from adapters.outbound.dynamodb.batch import Batch
-from adapters.outbound.dynamodb.client import from_client_error, store_errors
+from adapters.outbound.dynamodb.client import from_reasons, store_errors
 from adapters.outbound.dynamodb.codec import Item
 from domain.kernel.errors import (
     ContractError,
-    HomecastError,
     StoreUnavailable,
-    TooLarge,
     VersionConflict,
 )
 
@@ -84,7 +82,7 @@ class Commits:
             if reasons is None:
                 raise
             if not _all_of(reasons[: len(batch.events)], batch.token):
-                raise _from_reasons(reasons, cause) from cause
+                raise from_reasons(reasons, cause) from cause
 
     def _put_event(self, item: Item) -> Any:
         put = {
@@ -127,16 +125,3 @@ def _is_of(item: Any, token: str) -> bool:
 
 def _all_of(reasons: Sequence[Any], token: str) -> bool:
     return bool(reasons) and all(_is_of(reason.get("Item"), token) for reason in reasons)
-
-
-def _from_reasons(reasons: Sequence[Any], error: ClientError) -> HomecastError:
-    codes = {reason.get("Code") for reason in reasons}
-    if codes & {"ConditionalCheckFailed", "TransactionConflict", "DuplicateItem"}:
-        return VersionConflict("another commit was first")
-    if "ItemCollectionSizeLimitExceeded" in codes:
-        return TooLarge("the stream is over the size of an item collection")
-    if "ValidationError" in codes:
-        messages = [str(reason.get("Message", "")) for reason in reasons]
-        too_large = any("size" in message.lower() for message in messages)
-        return TooLarge("an item is too large") if too_large else ContractError("; ".join(messages))
-    return from_client_error(error)

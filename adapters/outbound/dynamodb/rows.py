@@ -11,10 +11,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar
 
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from pynamodb.exceptions import PynamoDBException
 from pynamodb.models import Model
 
-from adapters.outbound.dynamodb.client import USER_AGENT, store_errors
+from adapters.outbound.dynamodb.client import USER_AGENT, from_reasons, store_errors
 from domain.kernel.errors import StoreUnavailable, VersionConflict
 from domain.kernel.recorded import Recorded
 from projections.devices.counters import CounterItem
@@ -125,12 +126,11 @@ class GatedRows(Generic[Row]):
     """The gate's rows of one table.
 
     pynamodb says what an item and a condition look like, aiobotocore carries them: half the
-    processor time of a thread that does both. Only transactions with counters go through a thread.
+    processor time of a thread that does both.
     """
 
-    def __init__(self, client: DynamoDBClient, threads: Threads, table: GatedTable[Row]) -> None:
+    def __init__(self, client: DynamoDBClient, table: GatedTable[Row]) -> None:
         self._client = client
-        self._threads = threads
         self._table = table
 
     async def get(self, key: Key) -> Held[Row] | None:
@@ -141,16 +141,31 @@ class GatedRows(Generic[Row]):
 
     async def put(self, key: Key, held: Held[Row], previous: Held[Row] | None) -> bool:
         """Raises ``TooLarge``."""
+        request = self._table.put_request(key, held, previous)
         adding = self._table.adding(previous.row if previous else None, held.row)
-        if adding:
-            item = self._table.item(key, held)
-            return await self._threads.run(item.save_with, adding, previous)
         try:
-            with store_errors():
-                await self._client.put_item(**self._table.put_request(key, held, previous))
+            if adding:
+                await self._transact(request, adding)
+            else:
+                with store_errors():
+                    await self._client.put_item(**request)
         except VersionConflict:
             return False
         return True
+
+    async def _transact(self, put: dict[str, Any], adding: Sequence[dict[str, Any]]) -> None:
+        actions: Any = [{"Put": put}, *({"Update": update} for update in adding)]
+        try:
+            with store_errors():
+                await self._client.transact_write_items(TransactItems=actions)
+        except StoreUnavailable as error:
+            cause = error.__cause__
+            if not isinstance(cause, ClientError):
+                raise
+            reasons: Any = cause.response.get("CancellationReasons")
+            if reasons is None:
+                raise
+            raise from_reasons(reasons, cause) from cause
 
 
 class VerifiableTable(Protocol):
@@ -163,7 +178,8 @@ class VerifiableRows(GatedRows[Row]):
     """Rows that can be compared with the store."""
 
     def __init__(self, client: DynamoDBClient, threads: Threads, table: Any) -> None:
-        super().__init__(client, threads, table)
+        super().__init__(client, table)
+        self._threads = threads
         self._verifiable: VerifiableTable = table
 
     async def standings(self, keys: Sequence[Key]) -> Mapping[Key, Standing]:
