@@ -22,7 +22,7 @@ INSTALL_HOMECAST := $(INSTALL) --no-deps --no-build-isolation --editable .
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-header pyproject.toml --extra embedded
 # What only processes and the command line need. The versions are those of the other locks.
-NOT_IN_FUNCTIONS := certifi click fastapi-swagger h11 httpcore httpx markdown-it-py mdurl pygments \
+NOT_IN_FUNCTIONS := av certifi click fastapi-swagger h11 httpcore httpx lxml markdown-it-py mdurl pygments \
 	pyyaml rich shellingham typer uvicorn uvloop websockets
 LOCK_FUNCTIONS := uv pip compile --python-platform aarch64-manylinux2014 --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header pyproject.toml \

@@ -37,6 +37,8 @@ OFFENCES = [
     ("devices-alone", "commands.devices", "domain.accounts"),
     ("devices-alone", "projections.devices", "domain.accounts"),
     ("accounts-alone", "commands.accounts", "domain.devices.device"),
+    ("media-alone", "commands.media", "domain.devices.device"),
+    ("media-alone", "projections.media", "domain.accounts"),
     ("kernel-alone", "commands.kernel", "domain.devices.lane"),
     ("kernel-alone", "projections.kernel", "domain.accounts"),
     *(
@@ -49,6 +51,7 @@ OFFENCES = [
     ("pynamodb", "adapters.inbound.http", "pynamodb"),
     ("faststream-aws", "adapters.faststream_aws", "domain.kernel.errors"),
     ("faststream-aws", "adapters.faststream_aws", "adapters.settings"),
+    ("vast", "adapters.vast", "domain.kernel.errors"),
     ("composition-root", "adapters.inbound.http", "adapters.outbound.dynamodb.vault"),
     ("composition-root", "adapters.inbound.gateway", "adapters.outbound.embedded.redis"),
     ("composition-root", "adapters.inbound.cli", "adapters.outbound.dynamodb.vault"),
