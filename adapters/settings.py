@@ -27,10 +27,15 @@ AWS_NAMES = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAUL
 
 LOOPBACK = {("http", "127.0.0.1"), ("http", "localhost"), ("http", "::1")}
 
-CONTEXTS = ("accounts", "devices")
+CONTEXTS = ("accounts", "devices", "media")
 """Each with a table of events, one of snapshots, and a topic."""
 
-READ_MODELS = {"devices": "devices", "remote_commands": "devices"}
+READ_MODELS = {
+    "devices": "devices",
+    "remote_commands": "devices",
+    "creatives": "media",
+    "brokers": "media",
+}
 """By name, the context whose events it is made of. Each has two slots, blue and green."""
 
 
@@ -91,6 +96,26 @@ class Settings(BaseSettings):
     remote_commands_green_dead_letters: str = Field("", description="URL of its dead letters")
     remote_commands_green_subscription: str = Field("", description="ARN: topic to its queue")
 
+    media_events_table: str = Field("", description="Events of the media context")
+    media_snapshots_table: str = Field("", description="Snapshots of the media context")
+    media_topic: str = Field("", description="ARN of the media context's SNS FIFO topic")
+    creatives_table: str = Field("", description="Read model: creatives")
+    creatives_queue: str = Field("", description="URL of the queue of the creatives projection")
+    creatives_dead_letters: str = Field("", description="URL of the creatives' dead-letter queue")
+    creatives_subscription: str = Field("", description="ARN: topic to the creatives' queue")
+    creatives_green_table: str = Field("", description="Creatives, second slot")
+    creatives_green_queue: str = Field("", description="URL of its queue")
+    creatives_green_dead_letters: str = Field("", description="URL of its dead letters")
+    creatives_green_subscription: str = Field("", description="ARN: topic to its queue")
+    brokers_table: str = Field("", description="Read model: brokers")
+    brokers_queue: str = Field("", description="URL of the queue of the brokers projection")
+    brokers_dead_letters: str = Field("", description="URL of the brokers' dead-letter queue")
+    brokers_subscription: str = Field("", description="ARN: topic to the brokers' queue")
+    brokers_green_table: str = Field("", description="Brokers, second slot")
+    brokers_green_queue: str = Field("", description="URL of its queue")
+    brokers_green_dead_letters: str = Field("", description="URL of its dead letters")
+    brokers_green_subscription: str = Field("", description="ARN: topic to its queue")
+
     parked_table: str = Field("", description="What stopped the rows that are parked")
 
     policy_states_table: str = Field("", description="Gated states of the policies")
@@ -103,6 +128,13 @@ class Settings(BaseSettings):
     departures_dead_letters: str = Field("", description="URL of its dead-letter queue")
     erasure_queue: str = Field("", description="URL of the queue of the policy `erasure`")
     erasure_dead_letters: str = Field("", description="URL of its dead-letter queue")
+    transcoding_queue: str = Field("", description="URL of the queue of the policy `transcoding`")
+    transcoding_dead_letters: str = Field("", description="URL of its dead-letter queue")
+    fetches_queue: str = Field("", description="URL of the queue of films to be fetched")
+    fetches_dead_letters: str = Field("", description="URL of its dead-letter queue")
+    renders_queue: str = Field("", description="URL of the queue of films to be rendered here")
+    renders_dead_letters: str = Field("", description="URL of its dead-letter queue")
+    renders_table: str = Field("", description="Jobs of the transcoder on one machine")
     outbox_queue: str = Field("", description="URL of the queue of effects to be delivered")
     outbox_dead_letters: str = Field("", description="URL of the queue of effects given up")
 

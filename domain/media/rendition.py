@@ -17,6 +17,25 @@ class Caption(Facts):
     key: str
 
 
+class CaptionLink(Facts):
+    """Where a caption file of an ad is to be had (VAST ``ClosedCaptionFile``)."""
+
+    language: str
+    media_type: str
+    url: str
+
+
+class AdFacts(Facts):
+    """What the first ad that carried the film said of itself; for people who look for it."""
+
+    ad_id: str = ""
+    ad_system: str = ""
+    title: str = ""
+    advertiser: str = ""
+    campaign: str = ""
+    duration_ms: int | None = None
+
+
 class Source(Facts):
     """The original, as the probe sees it. ``width`` and ``height``: as shown, after rotation and
     with square pixels."""
