@@ -1,0 +1,20 @@
+"""Everything that goes out to hosts nobody here trusts: brokers, hosts of creatives, trackers."""
+
+from adapters.outbound.web.breaker import Breaker
+from adapters.outbound.web.client import Web
+from adapters.outbound.web.documents import Document, Documents
+from adapters.outbound.web.downloads import Downloads
+from adapters.outbound.web.guard import Guard
+from adapters.outbound.web.incoming import Download
+from adapters.outbound.web.pixels import Pixels
+
+__all__ = [
+    "Breaker",
+    "Document",
+    "Documents",
+    "Download",
+    "Downloads",
+    "Guard",
+    "Pixels",
+    "Web",
+]
