@@ -39,10 +39,20 @@ FOR_ONE_ORIGIN = frozenset({"authorization", "cookie"})
 """Not carried along when a redirect leads elsewhere."""
 OURS_ALONE = frozenset(
     {
-        "accept-encoding", "connection", "content-length", "host", "keep-alive", "proxy-authenticate",
-        "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade",
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "host",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
     }
-)  # fmt: skip
+)
+"""Headers of the connection (RFC 9110 section 7.6.1), and what says how a body comes."""
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 _VALUE = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{0,8192}")
 

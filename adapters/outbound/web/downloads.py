@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from adapters.outbound.web.client import Web, demand_success
 from adapters.outbound.web.errors import (
@@ -62,15 +64,9 @@ class Downloads:
             raise RemoteTimeout("the file did not come in time", vast_code=TIMED_OUT) from error
 
     async def _to_file(self, url: str, headers: Mapping[str, str]) -> Download:
-        with tempfile.NamedTemporaryFile(
-            dir=self._directory, prefix="homecast-media-", delete=False
-        ) as file:
-            try:
-                async with asyncio.timeout(self._time_limit):
-                    return await self._resuming(url, headers, Incoming(file, self._limit))
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        with kept_file(self._directory) as file:
+            async with asyncio.timeout(self._time_limit):
+                return await self._resuming(url, headers, Incoming(file, self._limit))
 
     async def _resuming(self, url: str, headers: Mapping[str, str], incoming: Incoming) -> Download:
         """What breaks off before the first byte is not resumed: whoever asked tries again later."""
@@ -92,6 +88,17 @@ class Downloads:
             async for chunk in answer.response.content.iter_any():
                 incoming.take(chunk)
             return incoming.finished(answer)
+
+
+@contextmanager
+def kept_file(directory: Path | None) -> Iterator[IO[bytes]]:
+    """A new file, that goes again when anything is raised."""
+    with tempfile.NamedTemporaryFile(dir=directory, prefix="homecast-media-", delete=False) as file:
+        try:
+            yield file
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
 
 
 def vast_code(error: HomecastError) -> int:
