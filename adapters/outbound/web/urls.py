@@ -51,19 +51,22 @@ class Target:
     @property
     def place(self) -> str:
         """``host:port``."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+        return f"{self._bracketed}:{self.port}"
 
     @property
     def url(self) -> URL:
         return URL.build(
             scheme=self.scheme,
-            host=self.host,
+            host=self._bracketed,
             port=self.port,
             path=self.path,
             query_string=self.query,
             encoded=True,
         )
+
+    @property
+    def _bracketed(self) -> str:
+        return f"[{self.host}]" if ":" in self.host else self.host
 
     def __str__(self) -> str:
         return str(self.url)
