@@ -551,7 +551,7 @@ async def test_a_file_that_changed_meanwhile_is_begun_anew(
 async def test_without_a_strong_validator_all_is_asked_for_again(
     host: Stranger, downloads: Downloads, tmp_path: Path, headers: dict[str, str]
 ) -> None:
-    host.routes["/a.mp4"] = in_turn(broken_after(1_000, **headers), answer(VIDEO))
+    host.routes["/a.mp4"] = in_turn(broken_after(1_000, VIDEO, **headers), answer(VIDEO))
     whole(await downloads.fetch(host.url("/a.mp4")), tmp_path)
     assert "range" not in host.asked[1].headers
 

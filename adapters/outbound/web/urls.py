@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import quote, urljoin
 
@@ -106,6 +107,7 @@ def place_of(text: str) -> tuple[str, int]:
     return _place(text, "http")
 
 
+@lru_cache(maxsize=1_024)
 def _place(authority: str, scheme: str) -> tuple[str, int]:
     match = _AUTHORITY.fullmatch(authority)
     if match is None:
