@@ -87,6 +87,16 @@ async def flood(_: Asked, writer: asyncio.StreamWriter) -> None:
         await writer.drain()
 
 
+async def flood_of_nothing(_: Asked, writer: asyncio.StreamWriter) -> None:
+    """Empty blocks of deflate, which never come to anything."""
+    writer.write(
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    while True:
+        writer.write(b"500\r\n" + b"\0\0\0\xff\xff" * 0x100 + b"\r\n")
+        await writer.drain()
+
+
 def broken_after(count: int, body: bytes = VIDEO, **headers: str) -> Reply:
     """Says the whole length, sends so many bytes, and hangs up."""
 
@@ -222,7 +232,7 @@ async def test_a_bomb_is_never_unpacked_beyond_the_limit(
         answer(b"x" * 1_001),
         answer(Content_Length="999999999999"),
         flood,
-        answer(gzip.compress(b"") * 100, Content_Encoding="gzip"),
+        flood_of_nothing,
     ],
 )
 async def test_a_large_answer_is_cut_off(
