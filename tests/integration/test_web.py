@@ -15,7 +15,7 @@ import pytest
 
 from adapters.inbound.workers.ports import Delivery
 from adapters.outbound.system.clock import SystemClock
-from adapters.outbound.web import Documents, Download, Downloads, Guard, Pixels, Web
+from adapters.outbound.web import Documents, Download, Downloads, Guard, Web
 from adapters.outbound.web.errors import (
     AddressForbidden,
     RedirectRefused,
@@ -27,6 +27,7 @@ from adapters.outbound.web.errors import (
     RemoteUndecodable,
     UrlRefused,
 )
+from adapters.outbound.web.pixels import Pixels
 from commands.kernel.policy import Effect
 from commands.media.pixels import AT_MOST, error_pixels
 from domain.kernel.errors import HomecastError
@@ -149,6 +150,19 @@ async def test_one_connection_carries_many_requests(host: Stranger, documents: D
     for _ in range(5):
         await documents.fetch(host.url("/vast"))
     assert (len(host.asked), host.connections) == (5, 1)
+
+
+async def test_a_kept_connection_that_the_host_has_closed_costs_no_request(
+    host: Stranger, documents: Documents
+) -> None:
+    async def hangs_up(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        await answer(XML)(asked, writer)
+        writer.close()
+
+    host.routes["/vast"] = hangs_up
+    for _ in range(20):
+        assert (await documents.fetch(host.url("/vast"))).body == XML
+    assert host.connections == 20
 
 
 async def test_headers_of_the_connection_and_broken_ones_are_not_passed_on(

@@ -1,4 +1,7 @@
-"""Everything that goes out to hosts nobody here trusts: brokers, hosts of creatives, trackers."""
+"""Everything that goes out to hosts nobody here trusts: brokers, hosts of creatives, trackers.
+
+``pixels`` is imported by its own name: it needs what only workers have loaded anyway.
+"""
 
 from adapters.outbound.web.breaker import Breaker
 from adapters.outbound.web.client import Web
@@ -6,7 +9,6 @@ from adapters.outbound.web.documents import Document, Documents
 from adapters.outbound.web.downloads import Downloads
 from adapters.outbound.web.guard import Guard
 from adapters.outbound.web.incoming import Download
-from adapters.outbound.web.pixels import Pixels
 
 __all__ = [
     "Breaker",
@@ -15,6 +17,5 @@ __all__ = [
     "Download",
     "Downloads",
     "Guard",
-    "Pixels",
     "Web",
 ]

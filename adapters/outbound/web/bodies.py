@@ -68,7 +68,10 @@ class Plain:
 
 
 class Inflating:
-    """Deflate should be zlib's format (RFC 9110 section 8.4.1.2); some hosts send it bare."""
+    """Deflate should be zlib's format (RFC 9110 section 8.4.1.2); some hosts send it bare.
+
+    What follows the end of the compressed data is dropped, another member of gzip included.
+    """
 
     def __init__(self, window: int) -> None:
         self._window = window

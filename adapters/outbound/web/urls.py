@@ -19,6 +19,8 @@ from adapters.outbound.web.errors import UrlRefused
 
 MAX_URL = 25_000
 """Characters; ad servers' own limit (MediaTailor)."""
+MAX_AUTHORITY = 300
+"""Characters; a name has 253 at most."""
 DEFAULT_PORTS = {"http": 80, "https": 443}
 # Controls, line separators, byte order marks, marks of direction, and halves of characters.
 _UNSEEN = re.compile(
@@ -109,7 +111,7 @@ def place_of(text: str) -> tuple[str, int]:
 
 @lru_cache(maxsize=1_024)
 def _place(authority: str, scheme: str) -> tuple[str, int]:
-    match = _AUTHORITY.fullmatch(authority)
+    match = _AUTHORITY.fullmatch(authority) if len(authority) <= MAX_AUTHORITY else None
     if match is None:
         raise UrlRefused("the URL's host is misspelled or comes with credentials")
     port = int(match[2]) if match[2] else DEFAULT_PORTS[scheme]

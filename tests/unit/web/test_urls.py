@@ -42,6 +42,7 @@ HOSTILE = {
     "a hyphen first": "http://-ads.example/",
     "a long label": f"http://{'a' * 64}.example/",
     "a long name": f"http://{'.'.join(['a' * 60] * 5)}/",
+    "a name without an end": "http://" + "ä" * 20_000,
     "brackets around a name": "http://[ads.example]/",
     "brackets around IPv4": "http://[127.0.0.1]/",
     "an open bracket": "http://[::1/",
