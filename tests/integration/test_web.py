@@ -586,7 +586,7 @@ async def test_a_stall_is_a_broken_connection(host: Stranger, web: Web, tmp_path
         await hang(asked, writer)
 
     host.routes["/a.mp4"] = in_turn(stalls, rest(1_000))
-    downloads = Downloads(web, directory=tmp_path, stall_limit=0.2, pause=0.001)
+    downloads = Downloads(web, directory=tmp_path, stall_limit=1.0, pause=0.001)
     whole(await downloads.fetch(host.url("/a.mp4")), tmp_path)
 
 
@@ -694,7 +694,7 @@ def pixel(body: dict[str, Any]) -> Effect:
 
 @pytest.fixture
 def pixels(web: Web) -> Pixels:
-    return Pixels(web, clock=SystemClock(), time_limit=1.0)
+    return Pixels(web, clock=SystemClock(), time_limit=2.0)
 
 
 @pytest.mark.parametrize(
