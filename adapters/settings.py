@@ -146,6 +146,30 @@ class Settings(BaseSettings):
         SecretStr(""), description="Signs them (Standard Webhooks): `whsec_` and base64"
     )
 
+    # Media
+    media_url: str = Field(
+        "", description="Where films are served: CloudFront, or the API's own `/media` if empty"
+    )
+    transcoder: Literal["ffmpeg", "mediaconvert"] = Field(
+        "ffmpeg", description="Who renders films: this machine, or AWS Elemental MediaConvert"
+    )
+    renders_at_once: int = Field(1, ge=1, le=64, description="Films rendered at once by a worker")
+    fetches_at_once: int = Field(4, ge=1, le=64, description="Films fetched at once by a worker")
+    largest_film: int = Field(
+        2_000_000_000, ge=1, description="Bytes; a larger original is not fetched"
+    )
+    allowed_private_hosts: str = Field(
+        "",
+        description="`host:port`, comma-separated: brokers and films that may be reached there"
+        " although the address is private. All other private addresses are refused",
+    )
+    trusted_proxies: str = Field(
+        "",
+        description="Networks (CIDR), comma-separated, whose `X-Device-*` and `X-Forwarded-For`"
+        " headers of an ad request are believed",
+    )
+    ad_requests_per_minute: int = Field(600_000, ge=1, description="Ad requests a minute and key")
+
     # Personal data
     key_file: Path | None = Field(
         None, description="32 bytes that wrap the data keys on one machine, made at the first use"
