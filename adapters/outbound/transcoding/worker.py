@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import structlog
@@ -206,7 +207,7 @@ class RenderWorker:
         rendition: Rendition | None = None,
     ) -> None:
         """First into the table: a report that is lost is told again when the message comes back."""
-        why = (
+        why: dict[str, Any] = (
             {"error": error.code, "detail": error.detail, "retryable": error.retryable}
             if error
             else {}

@@ -20,7 +20,9 @@ SPARE_SECONDS = 2
 
 COMMON = ("-nostdin", "-hide_banner", "-y")
 INPUT = ("-protocol_whitelist", "file", "-format_whitelist", FORMATS)
-FRAGMENTED = "+cmaf+default_base_moof"
+FRAGMENTED = "+cmaf+default_base_moof+delay_moov"
+"""With the header written late, so that an edit list tells of the encoder's delay. Negative offsets
+would do for pictures, but players built on ffmpeg then show them late by two frames."""
 
 
 def measure(film: Path) -> list[str]:
@@ -87,14 +89,13 @@ def _video(index: int, rung: Rendered, plan: Plan, preset: str, threads: int) ->
         "-force_key_frames", f"expr:gte(t,n_forced*{GOP_SECONDS})",
         "-threads", str(threads), "-map_metadata", "-1", "-map_chapters", "-1",
         "-video_track_timescale", str(plan.timescale), "-f", "mp4",
-        "-movflags", f"{FRAGMENTED}+frag_keyframe+empty_moov",
+        "-movflags", f"{FRAGMENTED}+frag_keyframe",
     ]  # fmt: skip
 
 
 def _audio() -> list[str]:
-    """With its header written late, so that it tells of the encoder's delay."""
     return [
         "-map", "[a]", "-c:a", "aac", "-profile:a", "aac_low", "-b:a", str(AUDIO_RATE),
         "-map_metadata", "-1", "-map_chapters", "-1", "-f", "mp4",
-        "-frag_duration", "2000000", "-movflags", f"{FRAGMENTED}+delay_moov",
+        "-frag_duration", "2000000", "-movflags", FRAGMENTED,
     ]  # fmt: skip

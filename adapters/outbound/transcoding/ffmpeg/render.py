@@ -71,7 +71,7 @@ class FfmpegRenderer:
         await self._run(arguments.preview(film.scratch, film.target / "preview.mp4"), 120)
         films = Films(film.scratch, film.target, film.prefix, LADDER.version, film.captions)
         try:
-            return await asyncio.to_thread(package, films, planned)
+            return await _packaged(films, planned)
         except OSError as error:
             raise RenderFailed("disk_full", str(error.strerror), retryable=True) from error
 
@@ -105,3 +105,13 @@ class FfmpegRenderer:
         if failed := failure(ended):
             raise failed
         return ended.errors
+
+
+async def _packaged(films: Films, planned: Plan) -> Rendition:
+    """In a thread. A thread cannot be stopped, and may not write into folders that are removed."""
+    task = asyncio.ensure_future(asyncio.to_thread(package, films, planned))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise

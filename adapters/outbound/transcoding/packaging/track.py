@@ -42,7 +42,7 @@ class Fragment:
 
 @dataclass(frozen=True)
 class Track:
-    """``delay``: units at the beginning that are decoded but not played (AAC's priming)."""
+    """``delay``: units from the first sample's time to the start of what is shown or heard."""
 
     data: Bytes
     header: int
@@ -53,11 +53,6 @@ class Track:
     @cached_property
     def init(self) -> bytes:
         return bytes(self.data[: self.header])
-
-    @property
-    def duration(self) -> int:
-        last = self.fragments[-1]
-        return last.time + last.duration - self.delay
 
 
 def read_track(data: Bytes) -> Track:
