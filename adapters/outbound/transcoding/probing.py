@@ -52,10 +52,10 @@ def probe(path: str, most_pixels: int, most_seconds: float) -> dict[str, Any]:
         facts = _facts(film, stream)
     if packets.end > most_seconds:
         raise Unfit("too_long", f"{packets.end:.0f} s")
-    if not packets.count or packets.end <= 0:
-        raise Unfit("no_picture", "no frame in the video stream")
     if packets.end < promised * 0.9 - SLACK:
         raise Unfit("undecodable", f"cut off: {packets.end:.1f} of {promised:.1f} s")
+    if not packets.count or packets.end <= 0:
+        raise Unfit("no_picture", "no frame in the video stream")
     with av.open(path, options=OPTIONS) as film:
         stream = _moving(film)
         frames = _some(film, stream, packets.end / 2)
