@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
@@ -330,7 +330,7 @@ async def test_a_bucket_that_is_away_brings_the_job_back(machine: Machine) -> No
     [({"original": "originals/none"}, "original_missing"), ({"ladder": "old"}, "ladder_changed")],
 )
 async def test_what_no_attempt_can_cure_is_told_so(
-    machine: Machine, change: dict[str, str], error: str
+    machine: Machine, change: dict[str, Any], error: str
 ) -> None:
     await machine.worker().handle(replace(job(), **change))
     last = machine.reports[-1]
@@ -341,7 +341,7 @@ async def test_what_no_attempt_can_cure_is_told_so(
     "change", [{"token": "x" * 65}, {"token": "ä"}, {"ladder": "old"}, {"prefix": "no-slash"}]
 )
 async def test_a_job_that_can_never_be_done_is_refused(
-    machine: Machine, change: dict[str, str]
+    machine: Machine, change: dict[str, Any]
 ) -> None:
     with pytest.raises(JobRefused):
         await machine.transcoder.submit(replace(job(), **change))

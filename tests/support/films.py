@@ -56,7 +56,7 @@ class Picture:
 def pictures(*parts: bytes) -> list[Picture]:
     """Decoded from header and segments put together, in the order that they are shown."""
     found = []
-    with av.open(io.BytesIO(b"".join(parts))) as container:
+    with av.open(io.BytesIO(b"".join(parts)), "r") as container:
         for frame in container.decode(video=0):
             assert frame.pts is not None
             assert frame.time_base is not None
