@@ -274,6 +274,15 @@ def test_headers_are_complete(rendered: Rendered) -> None:
     assert find(init, whole(init), b"moov", b"mvex", b"trex")
 
 
+def test_the_header_of_the_sound_says_how_loud_it_is(rendered: Rendered, tmp_path: Path) -> None:
+    init = (rendered.root / "audio" / "init.mp4").read_bytes()
+    told = find(init, whole(init), b"moov", b"trak", b"udta", b"ludt", b"tlou")
+    method, value, system = init[told.end - 3 : told.end]
+    assert (method, system) == (1, 0x23)
+    whole_sound = rendered.joined("audio/index.m3u8", tmp_path / "audio.mp4")
+    assert -57.75 + value / 4 == pytest.approx(loudness(whole_sound), abs=0.5)
+
+
 def test_progress_goes_through_the_stages(rendered: Rendered) -> None:
     stages = [stage for stage, _ in rendered.progress]
     assert stages == sorted(stages, key=[Stage.PROBING, Stage.TRANSCODING].index)

@@ -78,6 +78,44 @@ async def test_sound_of_any_kind_becomes_stereo_of_the_right_loudness(
         assert (container.streams.audio[0].channels, container.streams.audio[0].rate) == (2, 48000)
 
 
+@pytest.mark.parametrize("late", [0.0, 0.7], ids=["together", "sound-starts-late"])
+async def test_sound_stays_with_the_picture(tmp_path: Path, late: float) -> None:
+    """A flash and a beep at 2 s come out together, within a frame."""
+    path = tmp_path / "film.mp4"
+    ffmpeg(
+        "-f", "lavfi", "-i", "color=black:s=640x360:r=25:d=4,"
+        "drawbox=c=white:t=fill:enable='between(t,2,2.2)'",
+        "-itsoffset", str(late), "-f", "lavfi", "-i",
+        f"aevalsrc='if(between(t,{2 - late},{2.2 - late}),0.5*sin(6283*t),0)':s=44100:d=3",
+        "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac", str(path),
+    )  # fmt: skip
+    await render(path)
+    assert flash(preview(path)) == 2
+    assert beep(preview(path)) == pytest.approx(2, abs=0.02)
+
+
+def flash(path: Path) -> float:
+    """Seconds until the first picture that is not black."""
+    with av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            if bytes(frame.reformat(format="gray").planes[0])[5000] > 128:
+                assert frame.time is not None
+                return frame.time
+    raise AssertionError("no flash")
+
+
+def beep(path: Path) -> float:
+    """Seconds until the sound is there."""
+    with av.open(str(path)) as container:
+        for frame in container.decode(audio=0):
+            samples = memoryview(bytes(frame.planes[0])).cast("f")[: frame.samples]
+            for index, one in enumerate(samples):
+                if abs(one) > 0.02:
+                    assert frame.time is not None
+                    return frame.time + index / 48000
+    raise AssertionError("no beep")
+
+
 @pytest.mark.parametrize("seconds", [1.0, 6.0], ids=["shorter", "longer"])
 async def test_sound_is_cut_or_filled_to_the_pictures_length(
     tmp_path: Path, seconds: float

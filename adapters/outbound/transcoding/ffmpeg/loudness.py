@@ -43,7 +43,7 @@ def correction(loudness: Loudness | None) -> str:
     """The filters that bring it to where it should be; none for silence."""
     if loudness is None:
         return "anull"
-    gain = min(LOUDNESS - loudness.integrated, MOST_GAIN)
+    gain = _gain(loudness)
     filters = f"volume={gain:.2f}dB:precision=float"
     if loudness.peak + gain > TRUE_PEAK:
         limit = 10 ** (TRUE_PEAK / 20)
@@ -53,3 +53,15 @@ def correction(loudness: Loudness | None) -> str:
             ",aresample=48000"
         )
     return filters
+
+
+def corrected(loudness: Loudness | None) -> Loudness | None:
+    """What the correction makes of it."""
+    if loudness is None:
+        return None
+    gain = _gain(loudness)
+    return Loudness(loudness.integrated + gain, min(loudness.peak + gain, TRUE_PEAK))
+
+
+def _gain(loudness: Loudness) -> float:
+    return min(LOUDNESS - loudness.integrated, MOST_GAIN)

@@ -14,7 +14,12 @@ import imageio_ffmpeg
 from adapters.outbound.transcoding.captions.files import CaptionFile
 from adapters.outbound.transcoding.ffmpeg import arguments
 from adapters.outbound.transcoding.ffmpeg.failures import RenderFailed, failure
-from adapters.outbound.transcoding.ffmpeg.loudness import Loudness, correction, measured
+from adapters.outbound.transcoding.ffmpeg.loudness import (
+    Loudness,
+    corrected,
+    correction,
+    measured,
+)
 from adapters.outbound.transcoding.ffmpeg.plan import Plan, plan
 from adapters.outbound.transcoding.packaging.package import Films, package
 from adapters.outbound.transcoding.program import Limits, run
@@ -69,7 +74,14 @@ class FfmpegRenderer:
         left = max(1.0, limit - (time.monotonic() - began))
         await self._encode(film, planned, loudness, left, progress)
         await self._run(arguments.preview(film.scratch, film.target / "preview.mp4"), 120)
-        films = Films(film.scratch, film.target, film.prefix, LADDER.version, film.captions)
+        films = Films(
+            film.scratch,
+            film.target,
+            film.prefix,
+            LADDER.version,
+            film.captions,
+            corrected(loudness),
+        )
         try:
             return await _packaged(films, planned)
         except OSError as error:

@@ -14,10 +14,12 @@ import structlog
 
 from adapters.outbound.transcoding.captions.cues import between, webvtt
 from adapters.outbound.transcoding.captions.files import CaptionFile, read_captions
+from adapters.outbound.transcoding.ffmpeg.loudness import Loudness
 from adapters.outbound.transcoding.ffmpeg.plan import Plan
 from adapters.outbound.transcoding.ffmpeg.poster import write_poster
 from adapters.outbound.transcoding.packaging import dash, hls
 from adapters.outbound.transcoding.packaging.codecs import audio_codec, video_codec
+from adapters.outbound.transcoding.packaging.loudness_box import with_loudness
 from adapters.outbound.transcoding.packaging.presentation import (
     Presentation,
     Stream,
@@ -39,13 +41,15 @@ UNKNOWN = "und"
 
 @dataclass(frozen=True)
 class Films:
-    """``tracks``: holds ``0.mp4`` … and ``audio.mp4``; ``target``: holds ``preview.mp4``."""
+    """``tracks``: holds ``0.mp4`` … and ``audio.mp4``; ``target``: holds ``preview.mp4``.
+    ``loudness``: of the sound as it is now, None for silence."""
 
     tracks: Path
     target: Path
     prefix: str
     ladder: str
     captions: tuple[CaptionFile, ...]
+    loudness: Loudness | None = None
 
 
 def package(films: Films, plan: Plan) -> Rendition:
@@ -70,7 +74,10 @@ def _video(films: Films, plan: Plan, index: int) -> Video:
 
 def _audio(films: Films, video: Video) -> Stream:
     with _track(films.tracks / "audio.mp4") as track:
-        segments = tuple(write_audio(track, _ends(video), films.target / "audio"))
+        init = track.init
+        if films.loudness is not None:
+            init = with_loudness(init, films.loudness.integrated, films.loudness.peak)
+        segments = tuple(write_audio(track, _ends(video), films.target / "audio", init))
         return Stream("audio", audio_codec(track.init), segments)
 
 

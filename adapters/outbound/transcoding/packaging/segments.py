@@ -52,11 +52,13 @@ def write_video(track: Track, folder: Path) -> list[Segment]:
     return written
 
 
-def write_audio(track: Track, ends: Sequence[Fraction], folder: Path) -> list[Segment]:
+def write_audio(
+    track: Track, ends: Sequence[Fraction], folder: Path, init: bytes | None = None
+) -> list[Segment]:
     """As the video's, cut at the first frame that begins when a segment of the video has ended
-    (``ends``: seconds); what lasts longer than the video is left out."""
+    (``ends``: seconds); what lasts longer than the video is left out. ``init``: another header."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "init.mp4").write_bytes(track.init)
+    (folder / "init.mp4").write_bytes(init or track.init)
     samples = list(_samples(track))
     step = _step(track)
     cuts = [0, *(min(_index(end, track, step), len(samples)) for end in ends)]
