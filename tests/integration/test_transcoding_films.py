@@ -199,6 +199,25 @@ def combed(path: Path) -> int:
     return int(line.split("TFF:")[1].split()[0]) + int(line.split("BFF:")[1].split()[0])
 
 
+async def test_a_film_of_high_dynamic_range_becomes_an_ordinary_one(tmp_path: Path) -> None:
+    path = film(
+        tmp_path / "film.mp4",
+        size="416x234",
+        seconds=1,
+        more=[
+            "-c:v", "libx265", "-pix_fmt", "yuv420p10le", "-color_primaries", "bt2020",
+            "-color_trc", "smpte2084", "-colorspace", "bt2020nc", "-x265-params",
+            "log-level=error:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc",
+        ],
+    )  # fmt: skip
+    assert (await Probe().probe(path)).hdr
+    await render(path)
+    with av.open(str(preview(path))) as container:
+        frame = next(container.decode(video=0))
+        assert frame.color_trc == frame.color_primaries == frame.colorspace == 1
+        assert frame.format.name == "yuv420p"
+
+
 @pytest.mark.parametrize(
     ("rate", "expected"), [("120", 60.0), ("24000/1001", 23.976), ("50", 50.0), ("1", 16.0)]
 )

@@ -16,6 +16,7 @@ import av
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.frame import VideoFrame
+from av.video.reformatter import ColorTrc
 from av.video.stream import VideoStream
 
 FORMATS = "mov,mp4,matroska,webm,mpegts,mpeg,avi,flv,asf,ogg,mxf"
@@ -27,6 +28,7 @@ PACKETS = 600
 """Of so many packets at least one has to give a frame."""
 SLACK = 0.5
 """Seconds that a film may lack of what its header promises, beside a tenth."""
+HIGH_RANGE = (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)
 STANDARD_RATES = (24000 / 1001, 24, 25, 30000 / 1001, 30, 48, 50, 60000 / 1001, 60)
 
 
@@ -146,7 +148,13 @@ def _shape(frames: list[VideoFrame], stream: VideoStream) -> dict[str, Any]:
     if rotation in (90, 270):
         width, height = height, width
     interlaced = any(frame.interlaced_frame for frame in frames)
-    return {"width": width, "height": height, "rotation": rotation, "interlaced": interlaced}
+    return {
+        "width": width,
+        "height": height,
+        "rotation": rotation,
+        "interlaced": interlaced,
+        "hdr": first.color_trc in HIGH_RANGE,
+    }
 
 
 def _rate(stream: VideoStream, packets: Packets) -> dict[str, Any]:

@@ -60,6 +60,15 @@ def test_nothing_but_files_of_film_formats_is_opened() -> None:
     )
 
 
+def test_of_two_rungs_of_one_size_the_second_is_better() -> None:
+    planned = plan(SOURCE)
+    command = render(Path("film"), planned, "anull", Path("out"), "medium", 2)
+    quality = [int(command[at + 1]) for at, one in enumerate(command) if one == "-crf"]
+    sizes = [(one.width, one.height) for one in planned.rungs]
+    assert [quality[at] for at, one in enumerate(sizes) if one == (1920, 1080)] == [21, 18]
+    assert quality[0] == 21
+
+
 def test_deinterlacing_is_asked_for_only_when_needed() -> None:
     woven = plan(SOURCE.model_copy(update={"interlaced": True}))
     assert "bwdif" in graph(woven, "anull")

@@ -11,12 +11,21 @@ from domain.media.ladder import AUDIO_RATE, GOP_SECONDS, Rendered
 
 QUALITY = 21
 """x264's constant rate factor: what easy films are content with. The rest is held by the rate."""
+BETTER = 3
+"""By so much is the quality of a rung better than that of the same size below it: without, both are
+equal for films that need less than the rate of either."""
 BUFFER_SECONDS = 1.5
 """Of the rate. A segment of six seconds then peaks at 125 % of it (clause 1.30 takes 200)."""
 MOST_ERRORS = 0.1
 """Of the frames may be undecodable; a film with more is broken."""
 SPARE_SECONDS = 2
 """The last picture is held so long at most, where there are fewer frames than was promised."""
+
+STANDARD_RANGE = (
+    "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable:desat=0,"
+    "zscale=t=bt709:m=bt709:r=tv,format=yuv420p"
+)
+"""High dynamic range as standard range: playlists say SDR, and mean it."""
 
 COMMON = ("-nostdin", "-hide_banner", "-y")
 INPUT = ("-protocol_whitelist", "file", "-format_whitelist", FORMATS)
@@ -49,6 +58,8 @@ def graph(plan: Plan, correction: str) -> str:
     """Turned as the film says (ffmpeg does so by itself), then deinterlaced, brought to an even
     grid of frames that begins at 0, cut to length, and scaled to each rung with square pixels."""
     first = "bwdif=mode=send_frame:deint=interlaced," if plan.interlaced else ""
+    if plan.hdr:
+        first += f"{STANDARD_RANGE},"
     common = (
         f"[0:V:0]{first}fps={plan.rate}:start_time=0,"
         f"tpad=stop_mode=clone:stop_duration={SPARE_SECONDS},trim=end_frame={plan.frames},"
@@ -81,9 +92,10 @@ def _sound(plan: Plan, correction: str) -> str:
 def _video(index: int, rung: Rendered, plan: Plan, preset: str, threads: int) -> list[str]:
     """Key frames at the same times in all rungs: the first frame of every second second."""
     rate, buffer = rung.rate, round(rung.rate * BUFFER_SECONDS)
+    below = sum((one.width, one.height) == (rung.width, rung.height) for one in plan.rungs[:index])
     return [
         "-map", f"[v{index}]", "-c:v", "libx264", "-preset", preset, "-profile:v", "high",
-        "-crf", str(QUALITY), "-maxrate", str(rate), "-bufsize", str(buffer),
+        "-crf", str(QUALITY - BETTER * below), "-maxrate", str(rate), "-bufsize", str(buffer),
         "-sc_threshold", "0", "-flags", "+cgop", "-forced-idr", "1",
         "-g", str(round(plan.rate * GOP_SECONDS * 5)),
         "-force_key_frames", f"expr:gte(t,n_forced*{GOP_SECONDS})",

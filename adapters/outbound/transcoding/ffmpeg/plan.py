@@ -21,6 +21,7 @@ class Plan:
     frames: int
     interlaced: bool
     audio: bool
+    hdr: bool = False
 
     @property
     def seconds(self) -> Fraction:
@@ -37,7 +38,7 @@ def plan(source: Source) -> Plan:
     rate = exact(frame_rate(source))
     frames = max(1, round(source.duration_ms * rate / 1000))
     rungs = LADDER.rungs(source)
-    return Plan(rungs, rate, frames, source.interlaced, source.audio_codec is not None)
+    return Plan(rungs, rate, frames, source.interlaced, source.audio_codec is not None, source.hdr)
 
 
 def exact(rate: float) -> Fraction:
