@@ -52,10 +52,10 @@ def ours(path: Path, source: Source, folder: Path) -> None:
 def plain(path: Path, source: Source, folder: Path, *, loudness: bool) -> None:
     """The same filters and encoders, into HLS segments of six seconds."""
     planned = plan(source)
-    filters = "anull"
-    if loudness:
-        filters = correction(measured(ffmpeg(*arguments.measure(path)[3:])))
-    command = arguments.render(path, planned, filters, folder, ENCODING.preset, ENCODING.threads)
+    needed = None
+    if loudness and (found := measured(ffmpeg(*arguments.measure(path)[3:]))):
+        needed = correction(found)
+    command = arguments.render(path, planned, needed, folder, ENCODING.preset, ENCODING.threads)
     ffmpeg(*_hls(command[3:], folder))
 
 

@@ -65,8 +65,9 @@ async def test_silence_stays_silent(tmp_path: Path) -> None:
         "sine=f=1000:r=44100",
         "aevalsrc=0.95*sin(2*PI*500*t)|0.95*sin(2*PI*700*t):s=48000",
         "sine=f=600:r=48000,volume=-30dB,pan=5.1|FL=c0|FR=c0|FC=c0|LFE=0*c0|BL=c0|BR=c0",
+        "aevalsrc='if(lt(mod(t,3),0.003),0.9*sin(6283*t),0.01*sin(3000*t))':s=48000",
     ],
-    ids=["mono", "loud", "soft-5.1"],
+    ids=["mono", "loud", "soft-5.1", "clicks"],
 )
 async def test_sound_of_any_kind_becomes_stereo_of_the_right_loudness(
     tmp_path: Path, sound: str

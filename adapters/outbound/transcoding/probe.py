@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ class Probe:
 
     async def probe(self, path: Path) -> Source:
         """Raises a leaf of ``Unusable``. One that hangs or crashes the decoder is undecodable."""
+        await asyncio.to_thread(path.stat)  # a file that is not there says nothing of the film
         command = [sys.executable, "-I", PROBING, str(path)]
         command += [str(self.most_pixels), str(self.most_seconds)]
         ended = await run(command, Limits(self.seconds, file_size=0, memory=6 * 1024**3))

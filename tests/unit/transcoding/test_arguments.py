@@ -45,14 +45,14 @@ def test_rates_are_exact(rate: float, expected: Fraction) -> None:
 
 def test_all_rungs_share_one_decoder() -> None:
     planned = plan(SOURCE)
-    command = render(Path("film"), planned, "anull", Path("out"), "medium", 2)
+    command = render(Path("film"), planned, None, Path("out"), "medium", 2)
     assert command.count("-i") == 1
     assert command.count("libx264") == len(planned.rungs) == 8
-    assert f"split={len(planned.rungs)}" in graph(planned, "anull")
+    assert f"split={len(planned.rungs)}" in graph(planned, None)
 
 
 def test_nothing_but_files_of_film_formats_is_opened() -> None:
-    command = render(Path("film"), plan(SOURCE), "anull", Path("out"), "medium", 2)
+    command = render(Path("film"), plan(SOURCE), None, Path("out"), "medium", 2)
     assert command[command.index("-protocol_whitelist") + 1] == "file"
     assert command.index("-format_whitelist") < command.index("-i")
     assert {"hls", "concat", "image2"}.isdisjoint(
@@ -62,7 +62,7 @@ def test_nothing_but_files_of_film_formats_is_opened() -> None:
 
 def test_of_two_rungs_of_one_size_the_second_is_better() -> None:
     planned = plan(SOURCE)
-    command = render(Path("film"), planned, "anull", Path("out"), "medium", 2)
+    command = render(Path("film"), planned, None, Path("out"), "medium", 2)
     quality = [int(command[at + 1]) for at, one in enumerate(command) if one == "-crf"]
     sizes = [(one.width, one.height) for one in planned.rungs]
     assert [quality[at] for at, one in enumerate(sizes) if one == (1920, 1080)] == [21, 18]
@@ -71,17 +71,25 @@ def test_of_two_rungs_of_one_size_the_second_is_better() -> None:
 
 def test_deinterlacing_is_asked_for_only_when_needed() -> None:
     woven = plan(SOURCE.model_copy(update={"interlaced": True}))
-    assert "bwdif" in graph(woven, "anull")
-    assert "bwdif" not in graph(plan(SOURCE), "anull")
+    assert "bwdif" in graph(woven, None)
+    assert "bwdif" not in graph(plan(SOURCE), None)
 
 
 def test_a_gain_brings_the_sound_to_where_it_should_be() -> None:
     assert measured(LOG) == Loudness(-17.3, -0.4)
-    assert correction(measured(LOG)) == "volume=-6.70dB:precision=float"
+    found = correction(Loudness(-17.3, -0.4))
+    assert found.filters == "volume=-6.70dB:precision=float"
+    assert found.of(Loudness(-17.3, -0.4)).integrated == pytest.approx(-24)
 
 
 def test_peaks_that_would_be_too_high_are_limited() -> None:
-    assert "alimiter=limit=0.7943" in correction(Loudness(-40.0, -3.0))
+    first = correction(Loudness(-40.0, -3.0))
+    assert "alimiter=limit=0.7943" in first.filters
+    assert first.again(Loudness(-26.0, -2.0)).gain == pytest.approx(first.gain + 2)
+
+
+def test_noise_that_is_hardly_audible_is_not_made_loud() -> None:
+    assert correction(Loudness(-68.0, -60.0)).gain == 40
 
 
 @pytest.mark.parametrize(
@@ -90,7 +98,6 @@ def test_peaks_that_would_be_too_high_are_limited() -> None:
 )  # fmt: skip
 def test_silence_is_left_alone(log: str) -> None:
     assert measured(log) is None
-    assert correction(measured(log)) == "anull"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from adapters.outbound.transcoding.ffmpeg.loudness import METER, STEREO
+from adapters.outbound.transcoding.ffmpeg.loudness import METER, STEREO, Correction
 from adapters.outbound.transcoding.ffmpeg.plan import Plan
 from adapters.outbound.transcoding.probing import FORMATS
 from domain.media.ladder import AUDIO_RATE, GOP_SECONDS, Rendered
@@ -34,14 +34,15 @@ FRAGMENTED = "+cmaf+default_base_moof+delay_moov"
 would do for pictures, but players built on ffmpeg then show them late by two frames."""
 
 
-def measure(film: Path) -> list[str]:
-    """The meter's words come on standard error."""
+def measure(film: Path, correction: Correction | None = None) -> list[str]:
+    """As it is, or as corrected. The meter's words come on standard error."""
+    filters = [STEREO, *([correction.filters] if correction else []), METER]
     return [*COMMON, "-loglevel", "info", "-nostats", *INPUT, "-vn", "-sn", "-dn", "-i", str(film),
-            "-map", "0:a:0", "-af", METER, "-f", "null", "-"]  # fmt: skip
+            "-map", "0:a:0", "-af", ",".join(filters), "-f", "null", "-"]  # fmt: skip
 
 
 def render(
-    film: Path, plan: Plan, correction: str, folder: Path, preset: str, threads: int
+    film: Path, plan: Plan, correction: Correction | None, folder: Path, preset: str, threads: int
 ) -> list[str]:
     """``0.mp4``, ``1.mp4`` … for the rungs and ``audio.mp4``, each a fragmented file of one track.
     Progress comes on standard output."""
@@ -54,7 +55,7 @@ def render(
     return [*arguments, *_audio(), str(folder / "audio.mp4")]
 
 
-def graph(plan: Plan, correction: str) -> str:
+def graph(plan: Plan, correction: Correction | None) -> str:
     """Turned as the film says (ffmpeg does so by itself), then deinterlaced, brought to an even
     grid of frames that begins at 0, cut to length, and scaled to each rung with square pixels."""
     first = "bwdif=mode=send_frame:deint=interlaced," if plan.interlaced else ""
@@ -81,12 +82,13 @@ def preview(folder: Path, target: Path) -> list[str]:
             "-movflags", "+faststart", str(target)]  # fmt: skip
 
 
-def _sound(plan: Plan, correction: str) -> str:
+def _sound(plan: Plan, correction: Correction | None) -> str:
     """As long as the picture (clauses 8.2, 8.3): filled with silence, or cut."""
     end = f"{float(plan.seconds):.6f}"
     if not plan.audio:
         return f"anullsrc=r=48000:cl=stereo,atrim=end={end}[a]"
-    return f"[0:a:0]{STEREO},{correction},apad=whole_dur={end},atrim=end={end}[a]"
+    filters = f"{STEREO},{correction.filters}" if correction else STEREO
+    return f"[0:a:0]{filters},apad=whole_dur={end},atrim=end={end}[a]"
 
 
 def _video(index: int, rung: Rendered, plan: Plan, preset: str, threads: int) -> list[str]:

@@ -15,10 +15,12 @@ from adapters.outbound.transcoding.captions.files import CaptionFile
 from adapters.outbound.transcoding.ffmpeg import arguments
 from adapters.outbound.transcoding.ffmpeg.failures import RenderFailed, failure
 from adapters.outbound.transcoding.ffmpeg.loudness import (
+    PASSES,
+    Correction,
     Loudness,
-    corrected,
     correction,
     measured,
+    near,
 )
 from adapters.outbound.transcoding.ffmpeg.plan import Plan, plan
 from adapters.outbound.transcoding.packaging.package import Films, package
@@ -29,6 +31,8 @@ from domain.media.rendition import Rendition, Source
 
 Progress = Callable[[Stage, int], None]
 """Stage, and percent of it."""
+Sound = tuple[Correction, Loudness]
+"""How it is corrected, and how loud it is then."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +73,10 @@ class FfmpegRenderer:
         planned = plan(film.source)
         limit = 60 + film.source.duration_ms / 1000 * self._encoding.slowest
         progress(Stage.PROBING, 0)
-        loudness = await self._loudness(film, limit) if planned.audio else None
+        sound = await self._sound(film, limit) if planned.audio else None
         progress(Stage.TRANSCODING, 0)
         left = max(1.0, limit - (time.monotonic() - began))
-        await self._encode(film, planned, loudness, left, progress)
+        await self._encode(film, planned, sound, left, progress)
         await self._run(arguments.preview(film.scratch, film.target / "preview.mp4"), 120)
         films = Films(
             film.scratch,
@@ -80,24 +84,43 @@ class FfmpegRenderer:
             film.prefix,
             LADDER.version,
             film.captions,
-            corrected(loudness),
+            sound[1] if sound else None,
         )
         try:
             return await _packaged(films, planned)
         except OSError as error:
             raise RenderFailed("disk_full", str(error.strerror), retryable=True) from error
 
-    async def _loudness(self, film: Film, seconds: float) -> Loudness | None:
-        return measured(await self._run(arguments.measure(film.path), seconds))
+    async def _sound(self, film: Film, seconds: float) -> Sound | None:
+        """None for silence. A limiter's effect can only be measured."""
+        found = await self._measured(film, seconds)
+        if found is None:
+            return None
+        needed = correction(found)
+        told = needed.of(found)
+        for _ in range(PASSES if needed.limited else 0):
+            after = await self._measured(film, seconds, needed)
+            if after is None:
+                break
+            told = after
+            if near(after):
+                break
+            needed = needed.again(after)
+        return needed, told
+
+    async def _measured(
+        self, film: Film, seconds: float, by: Correction | None = None
+    ) -> Loudness | None:
+        return measured(await self._run(arguments.measure(film.path, by), seconds))
 
     async def _encode(
-        self, film: Film, planned: Plan, loudness: Loudness | None, seconds: float, told: Progress
+        self, film: Film, planned: Plan, sound: Sound | None, seconds: float, told: Progress
     ) -> None:
         film.scratch.mkdir(parents=True, exist_ok=True)
         film.target.mkdir(parents=True, exist_ok=True)
         own = self._encoding
         command = arguments.render(
-            film.path, planned, correction(loudness), film.scratch, own.preset, own.threads
+            film.path, planned, sound[0] if sound else None, film.scratch, own.preset, own.threads
         )
         whole = float(planned.seconds) * 1_000_000
 
