@@ -48,6 +48,7 @@ class Source(Facts):
     audio_codec: str | None = Field(None, description="None: silence is added")
     rotation: int = Field(0, description="Degrees clockwise that a player turns it by")
     interlaced: bool = False
+    hdr: bool = Field(False, description="Of high dynamic range, PQ or HLG: rendered as SDR")
     container: str = ""
     bit_rate: int = Field(0, ge=0, description="Bits a second, of the whole file")
 
