@@ -1,0 +1,204 @@
+"""A resolved break as VAST of one version, with our streams for the broker's files. Strict out.
+
+What comes out obeys the schema of its version; every tracking and click address in it is the
+broker's, letter for letter. Where a version has no place for something it is left out: VAST 2 and 3
+carry one Error of a chain (the ad's own first) and none for "no ad", 4.0 and 4.1 one icon and one
+universal id, before 4.0 no viewability, and no version an event that it does not name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Literal
+from uuid import uuid4
+from xml.sax.saxutils import escape
+
+from lxml import etree
+
+from .ads import ResolvedAd
+from .breaks import AdBreak
+from .durations import format_duration, parse_duration
+from .mend import Mender, NewId
+from .names import URLS, child_text
+from .schema import schema
+
+HLS_TYPE, DASH_TYPE = "application/x-mpegURL", "application/dash+xml"
+NAMESPACE = "http://www.iab.com/VAST"
+
+Version = Literal["2.0", "3.0", "4.0", "4.1", "4.2"]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamingMedia:
+    """A rendition that is ready. Sizes in pixels, bitrates in kbit/s."""
+
+    hls_url: str
+    dash_url: str
+    width: int
+    height: int
+    min_bitrate: int
+    max_bitrate: int
+    codecs: str
+    duration: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Beacons:
+    """Our own addresses for one ad, beside the broker's. ``tracking`` is by event name."""
+
+    impressions: Sequence[str] = ()
+    errors: Sequence[str] = ()
+    tracking: Mapping[str, str] = field(default_factory=dict)
+
+
+Decisions = Mapping[str, StreamingMedia | None]
+"""By ``LinearCreative.key``; None or nothing leaves the whole ad out."""
+
+
+def chosen(ad_break: AdBreak, decide: Decisions) -> tuple[list[ResolvedAd], list[ResolvedAd]]:
+    """The pod as it will be played, and the stand-alone ads behind it.
+
+    A stand-alone ad stands in for an ad of the pod that is missing or not ready (VAST 4.2, 2.3.4),
+    unless its wrapper forbids it; what is still missing is closed up. An ad without a linear
+    creative needs no rendition and stays.
+    """
+    alone = [one for one in ad_break.stand_alone if _ready(one, decide)]
+    pod: list[ResolvedAd] = []
+    for place in ad_break.pod:
+        if isinstance(place, ResolvedAd) and _ready(place, decide):
+            pod.append(place)
+        elif place.may_be_replaced and alone:
+            pod.append(alone.pop(0))
+    return pod, alone
+
+
+def rewrite(
+    ad_break: AdBreak,
+    decide: Decisions,
+    *,
+    version: Version = "4.2",
+    beacons: Mapping[str, Beacons] | None = None,
+    new_id: NewId = lambda: str(uuid4()),
+) -> bytes:
+    """UTF-8 without an XML declaration, so that it can stand in a VMAP too.
+
+    ``beacons`` is by ``ResolvedAd.key``. The break stays as it was: rewrite it as often as needed.
+    """
+    pod, alone = chosen(ad_break, decide)
+    writer = _Writer(version, decide, beacons or {}, new_id)
+    parts = [one for one in map(writer.write, pod) if one is not None]
+    if version != "2.0":
+        for place, one in enumerate(parts, 1):
+            one.set("sequence", str(place))
+    parts += [one for one in map(writer.write, alone) if one is not None]
+    body = b"".join(etree.tostring(one, encoding="utf-8") for one in parts)
+    if not body and version not in ("2.0", "3.0"):
+        body = "".join(f"<Error>{escape(one)}</Error>" for one in ad_break.error_urls).encode()
+    namespace = f' xmlns="{NAMESPACE}"' if version[0] == "4" else ""
+    head = f'<VAST{namespace} version="{version}"'.encode()
+    return head + b">" + body + b"</VAST>" if body else head + b"/>"
+
+
+def _ready(ad: ResolvedAd, decide: Decisions) -> bool:
+    return all(decide.get(one.key) is not None for one in ad.linears)
+
+
+class _Writer:
+    def __init__(
+        self, version: Version, decide: Decisions, beacons: Mapping[str, Beacons], new_id: NewId
+    ) -> None:
+        self._version = version
+        self._decide = decide
+        self._beacons = beacons
+        self._mender = Mender(version, new_id)
+        self._schema = schema(version)
+
+    def write(self, ad: ResolvedAd) -> etree._Element | None:
+        """A copy in the version, without sequence; None where even mending makes no ad of it."""
+        copy = deepcopy(ad.element)
+        copy.attrib.pop("sequence", None)
+        inline = next(copy.iterchildren("InLine"))
+        linears = list(inline.iterfind("Creatives/Creative/Linear"))
+        for creative, linear in zip(ad.linears, linears, strict=True):
+            media = self._decide[creative.key]
+            assert media is not None
+            self._put_media(linear, media)
+        if (own := self._beacons.get(ad.key)) is not None:
+            _add_beacons(inline, linears, own)
+        if self._schema.validate(copy):
+            _in_cdata(copy)
+            return copy
+        mended = self._mender.mend(copy)
+        return mended if mended is not None and self._schema.validate(mended) else None
+
+    def _put_media(self, linear: etree._Element, media: StreamingMedia) -> None:
+        files = next(linear.iterchildren("MediaFiles"), None)
+        if files is None:
+            files = etree.SubElement(linear, "MediaFiles")
+        old = list(files.iterchildren("MediaFile"))
+        place = files.index(old[0]) if old else 0
+        for one in old:
+            files.remove(one)
+        for offset, (url, kind) in enumerate(
+            ((media.hls_url, HLS_TYPE), (media.dash_url, DASH_TYPE))
+        ):
+            files.insert(place + offset, self._media_file(url, kind, media))
+        if parse_duration(child_text(linear, "Duration")) is None:
+            self._put_duration(linear, media.duration)
+
+    def _media_file(self, url: str, kind: str, media: StreamingMedia) -> etree._Element:
+        attributes = {
+            "delivery": "streaming",
+            "type": kind,
+            "width": str(media.width),
+            "height": str(media.height),
+        }
+        if self._version != "2.0":
+            attributes["minBitrate"] = str(media.min_bitrate)
+            attributes["maxBitrate"] = str(media.max_bitrate)
+            attributes["codec"] = media.codecs
+        made = etree.Element("MediaFile", attributes)
+        made.text = etree.CDATA(url)
+        return made
+
+    def _put_duration(self, linear: etree._Element, duration: timedelta) -> None:
+        element = next(linear.iterchildren("Duration"), None)
+        if element is None:
+            element = etree.SubElement(linear, "Duration")
+        element.text = format_duration(duration)
+
+
+def _in_cdata(ad: etree._Element) -> None:
+    for element in ad.iter(*URLS):
+        if element.text:
+            element.text = etree.CDATA(element.text.strip())
+
+
+def _add_beacons(inline: etree._Element, linears: Sequence[etree._Element], own: Beacons) -> None:
+    _add(inline, "Impression", own.impressions)
+    _add(inline, "Error", own.errors)
+    for linear in linears:
+        events = next(linear.iterchildren("TrackingEvents"), None)
+        if events is None:
+            events = etree.SubElement(linear, "TrackingEvents")
+        for event, url in own.tracking.items():
+            etree.SubElement(events, "Tracking", {"event": event}).text = etree.CDATA(url)
+
+
+def _add(parent: etree._Element, name: str, urls: Sequence[str]) -> None:
+    for element in _made(name, urls):
+        last = next(parent.iterchildren(name, reversed=True), None)
+        if last is None:
+            parent.append(element)
+        else:
+            last.addnext(element)
+
+
+def _made(name: str, urls: Sequence[str]) -> Iterator[etree._Element]:
+    for url in urls:
+        element = etree.Element(name)
+        element.text = etree.CDATA(url)
+        yield element
