@@ -36,8 +36,9 @@ from .errors import (
 )
 from .grammar import VERSIONS
 from .macros import fill
+from .own import Beacons, Decisions, StreamingMedia, Version
 from .resolve import Fetch, ResolveLimits, resolve
-from .rewrite import Beacons, Decisions, StreamingMedia, Version, rewrite
+from .rewrite import rewrite
 from .sources import source_of
 from .vmap import (
     ResolvedVmapBreak,

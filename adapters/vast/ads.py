@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
+from typing import NamedTuple
 
 from lxml import etree
 
@@ -39,8 +40,7 @@ class Category:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class MediaFile:
+class MediaFile(NamedTuple):
     """A media file or a mezzanine. What the broker did not say is None, never 0."""
 
     url: str
@@ -71,7 +71,7 @@ class ClosedCaption:
     language: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LinearCreative:
     """``key`` names it within its break, for the decisions that ``rewrite`` is given."""
 
@@ -148,6 +148,7 @@ class ResolvedAd:
     ``element`` is the Ad; ``wrappers`` are those it was reached through, the outermost first.
     ``sequence`` is its place in the pod; None for a stand-alone ad. ``may_be_replaced`` is False
     where its wrapper forbids that a stand-alone ad takes its place (``fallbackOnNoAd``).
+    ``valid_as`` is the version whose schema it is known to obey.
     """
 
     key: str
@@ -155,6 +156,7 @@ class ResolvedAd:
     wrappers: tuple[etree._Element, ...] = field(default=(), repr=False)
     sequence: int | None = None
     may_be_replaced: bool = True
+    valid_as: str = ""
     linears: tuple[LinearCreative, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -248,16 +250,17 @@ def _pricing(element: etree._Element) -> Pricing | None:
 
 
 def _media_file(element: etree._Element) -> MediaFile:
+    said = {name.lower(): value.strip() for name, value in element.items()}.get
     return MediaFile(
-        url=text(element) or "",
-        type=(attribute(element, "type") or "").lower(),
-        delivery=(attribute(element, "delivery") or "").lower(),
-        width=number(attribute(element, "width")) or None,
-        height=number(attribute(element, "height")) or None,
-        bitrate=number(attribute(element, "bitrate")) or None,
-        min_bitrate=number(attribute(element, "minBitrate")) or None,
-        max_bitrate=number(attribute(element, "maxBitrate")) or None,
-        codec=attribute(element, "codec"),
-        api_framework=attribute(element, "apiFramework"),
-        size=number(attribute(element, "fileSize")) or None,
+        text(element) or "",
+        said("type", "").lower(),
+        said("delivery", "").lower(),
+        number(said("width")) or None,
+        number(said("height")) or None,
+        number(said("bitrate")) or None,
+        number(said("minbitrate")) or None,
+        number(said("maxbitrate")) or None,
+        said("codec") or None,
+        said("apiframework") or None,
+        number(said("filesize")) or None,
     )

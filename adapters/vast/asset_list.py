@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 
 from .breaks import AdBreak
-from .rewrite import Decisions, chosen
+from .own import Decisions
+from .rewrite import chosen
 
 
 @dataclass(frozen=True, slots=True)

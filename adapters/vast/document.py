@@ -9,9 +9,19 @@ from lxml import etree
 
 from .errors import NotVast, VersionUnsupported
 from .names import attribute, canonical, local, text
+from .schema import schema
 from .xml import DEFAULT_LIMITS, Limits, read
 
 _SUPPORTED = re.compile(r"(?:2|3)(?:\.\d+)*|4(?:\.[0-3](?:\.\d+)*)?")
+_SCHEMA_OF = {
+    "2.0": "2.0",
+    "2.0.1": "2.0",
+    "3.0": "3.0",
+    "4.0": "4.0",
+    "4.1": "4.1",
+    "4.2": "4.2",
+    "4.3": "4.2",
+}
 _ROOT_NAMESPACE = re.compile(
     rb"(<VAST\b[^<>]{0,2000}?\s)xmlns=(?:\"[^\"<>]{0,200}\"|'[^'<>]{0,200}')"
 )
@@ -24,10 +34,12 @@ class VastDocument:
 
     root: etree._Element
     version: str
+    valid_as: str = ""
+    """The version whose schema all of its ads obey as they are; "" where one does not."""
 
     @property
     def ads(self) -> list[etree._Element]:
-        return self.root.findall("Ad")
+        return list(self.root.iterchildren("Ad"))
 
     @property
     def error_urls(self) -> tuple[str, ...]:
@@ -56,8 +68,11 @@ def from_element(root: etree._Element) -> VastDocument:
         raise VersionUnsupported("VAST 1.x")
     if name != "vast":
         raise NotVast(f"the root is {name[:50]}")
-    canonical(root)
     version = attribute(root, "version") or ""
     if version and not _SUPPORTED.fullmatch(version):
         raise VersionUnsupported(f"VAST {version[:20]}")
+    strict = _SCHEMA_OF.get(version, "")
+    if strict and root.tag == "VAST" and schema(strict).validate(root):
+        return VastDocument(root, version, strict)
+    canonical(root)
     return VastDocument(root, version)

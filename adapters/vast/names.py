@@ -88,7 +88,9 @@ def attribute(element: etree._Element, name: str) -> str | None:
     value = element.get(name)
     if value is None:
         lower = name.lower()
-        value = next((v for k, v in element.items() if local(k).lower() == lower), None)
+        for key, other in element.items():
+            if key.lower() == lower:
+                value = other
     return (value.strip() or None) if value is not None else None
 
 

@@ -122,8 +122,11 @@ class _Run:
 
     async def document(self, document: VastDocument, chain: _Chain) -> _Found:
         ads = _in_order(document)
-        every = await asyncio.gather(*(self._ad(one, document, chain) for one in ads))
         found = _Found()
+        if not any(True for _ in document.root.iterfind("Ad/Wrapper")):
+            every = [await self._ad(one, document, chain) for one in ads]
+        else:
+            every = await asyncio.gather(*(self._ad(one, document, chain) for one in ads))
         for one in every:
             found.add(one)
         return found
@@ -133,21 +136,26 @@ class _Run:
         inline = next(ad.iterchildren("InLine"), None)
         wrapper = next(ad.iterchildren("Wrapper"), None)
         if inline is not None:
-            found = self._inline(ad, inline, chain)
+            valid_as = "" if chain.wrappers else document.valid_as
+            found = self._inline(ad, inline, chain, valid_as)
         elif wrapper is not None:
             found = await self._wrapper(wrapper, document, chain)
         else:
             found = _failed(chain, SCHEMA, "an Ad without InLine or Wrapper")
         return found if sequence is None else _in_sequence(found, wrapper)
 
-    def _inline(self, ad: etree._Element, inline: etree._Element, chain: _Chain) -> _Found:
+    def _inline(
+        self, ad: etree._Element, inline: etree._Element, chain: _Chain, valid_as: str
+    ) -> _Found:
         for wrapper in reversed(chain.wrappers):
             merge(wrapper, inline)
         if inline.find("Creatives/Creative") is None:
             return _failed(chain, SCHEMA, "an InLine without creatives", error_urls_of(inline))
         if _blocked(inline, chain):
             return _failed(chain, BLOCKED, "of a blocked category", error_urls_of(inline))
-        return _Found(spare=[ResolvedAd(str(next(self._keys)), ad, chain.wrappers)])
+        return _Found(
+            spare=[ResolvedAd(str(next(self._keys)), ad, chain.wrappers, valid_as=valid_as)]
+        )
 
     # --- a wrapper --------------------------------------------------------------------------------
 

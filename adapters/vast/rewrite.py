@@ -8,11 +8,9 @@ universal id, before 4.0 no viewability, and no version an event that it does no
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Literal
 from uuid import uuid4
 from xml.sax.saxutils import escape
 
@@ -23,39 +21,20 @@ from .breaks import AdBreak
 from .durations import format_duration, parse_duration
 from .mend import Mender, NewId
 from .names import URLS, child_text
+from .own import (
+    Beacons,
+    Decisions,
+    StreamingMedia,
+    Version,
+    element,
+    media_files,
+    tracking,
+)
 from .schema import schema
+from .splice import placed, spliced
 
-HLS_TYPE, DASH_TYPE = "application/x-mpegURL", "application/dash+xml"
+_KEEP_CDATA = etree.XMLParser(strip_cdata=False)
 NAMESPACE = "http://www.iab.com/VAST"
-
-Version = Literal["2.0", "3.0", "4.0", "4.1", "4.2"]
-
-
-@dataclass(frozen=True, slots=True)
-class StreamingMedia:
-    """A rendition that is ready. Sizes in pixels, bitrates in kbit/s."""
-
-    hls_url: str
-    dash_url: str
-    width: int
-    height: int
-    min_bitrate: int
-    max_bitrate: int
-    codecs: str
-    duration: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class Beacons:
-    """Our own addresses for one ad, beside the broker's. ``tracking`` is by event name."""
-
-    impressions: Sequence[str] = ()
-    errors: Sequence[str] = ()
-    tracking: Mapping[str, str] = field(default_factory=dict)
-
-
-Decisions = Mapping[str, StreamingMedia | None]
-"""By ``LinearCreative.key``; None or nothing leaves the whole ad out."""
 
 
 def chosen(ad_break: AdBreak, decide: Decisions) -> tuple[list[ResolvedAd], list[ResolvedAd]]:
@@ -89,12 +68,11 @@ def rewrite(
     """
     pod, alone = chosen(ad_break, decide)
     writer = _Writer(version, decide, beacons or {}, new_id)
-    parts = [one for one in map(writer.write, pod) if one is not None]
-    if version != "2.0":
-        for place, one in enumerate(parts, 1):
-            one.set("sequence", str(place))
-    parts += [one for one in map(writer.write, alone) if one is not None]
-    body = b"".join(etree.tostring(one, encoding="utf-8") for one in parts)
+    in_pod = [one for one in map(writer.write, pod) if one is not None]
+    numbered = version != "2.0"
+    parts = [placed(one, place if numbered else None) for place, one in enumerate(in_pod, 1)]
+    parts += [placed(one, None) for one in map(writer.write, alone) if one is not None]
+    body = b"".join(parts)
     if not body and version not in ("2.0", "3.0"):
         body = "".join(f"<Error>{escape(one)}</Error>" for one in ad_break.error_urls).encode()
     namespace = f' xmlns="{NAMESPACE}"' if version[0] == "4" else ""
@@ -116,17 +94,31 @@ class _Writer:
         self._mender = Mender(version, new_id)
         self._schema = schema(version)
 
-    def write(self, ad: ResolvedAd) -> etree._Element | None:
-        """A copy in the version, without sequence; None where even mending makes no ad of it."""
+    def write(self, ad: ResolvedAd) -> bytes | None:
+        """The ad in the version; None where even mending makes no ad of it."""
+        own = self._beacons.get(ad.key)
+        if len(ad.linears) == 1 and (ad.valid_as == self._version or self._obeys(ad)):
+            media = self._decide[ad.linears[0].key]
+            assert media is not None
+            if (done := spliced(ad.element, media, own, self._version)) is not None:
+                return done
+        made = self._built(ad, own)
+        return etree.tostring(made, encoding="utf-8") if made is not None else None
+
+    def _obeys(self, ad: ResolvedAd) -> bool:
+        return self._schema.validate(ad.element)
+
+    def _built(self, ad: ResolvedAd, own: Beacons | None) -> etree._Element | None:
         copy = deepcopy(ad.element)
-        copy.attrib.pop("sequence", None)
+        if self._version == "2.0":
+            copy.attrib.pop("sequence", None)
         inline = next(copy.iterchildren("InLine"))
         linears = list(inline.iterfind("Creatives/Creative/Linear"))
         for creative, linear in zip(ad.linears, linears, strict=True):
             media = self._decide[creative.key]
             assert media is not None
             self._put_media(linear, media)
-        if (own := self._beacons.get(ad.key)) is not None:
+        if own is not None:
             _add_beacons(inline, linears, own)
         if self._schema.validate(copy):
             _in_cdata(copy)
@@ -142,27 +134,10 @@ class _Writer:
         place = files.index(old[0]) if old else 0
         for one in old:
             files.remove(one)
-        for offset, (url, kind) in enumerate(
-            ((media.hls_url, HLS_TYPE), (media.dash_url, DASH_TYPE))
-        ):
-            files.insert(place + offset, self._media_file(url, kind, media))
+        for offset, one in enumerate(_elements(media_files(media, self._version))):
+            files.insert(place + offset, one)
         if parse_duration(child_text(linear, "Duration")) is None:
             self._put_duration(linear, media.duration)
-
-    def _media_file(self, url: str, kind: str, media: StreamingMedia) -> etree._Element:
-        attributes = {
-            "delivery": "streaming",
-            "type": kind,
-            "width": str(media.width),
-            "height": str(media.height),
-        }
-        if self._version != "2.0":
-            attributes["minBitrate"] = str(media.min_bitrate)
-            attributes["maxBitrate"] = str(media.max_bitrate)
-            attributes["codec"] = media.codecs
-        made = etree.Element("MediaFile", attributes)
-        made.text = etree.CDATA(url)
-        return made
 
     def _put_duration(self, linear: etree._Element, duration: timedelta) -> None:
         element = next(linear.iterchildren("Duration"), None)
@@ -172,33 +147,25 @@ class _Writer:
 
 
 def _in_cdata(ad: etree._Element) -> None:
-    for element in ad.iter(*URLS):
-        if element.text:
-            element.text = etree.CDATA(element.text.strip())
+    for one in ad.iter(*URLS):
+        if one.text:
+            one.text = etree.CDATA(one.text.strip())
 
 
 def _add_beacons(inline: etree._Element, linears: Sequence[etree._Element], own: Beacons) -> None:
-    _add(inline, "Impression", own.impressions)
-    _add(inline, "Error", own.errors)
-    for linear in linears:
+    for name, urls in (("Impression", own.impressions), ("Error", own.errors)):
+        for one in _elements("".join(element(name, url) for url in urls)):
+            last = next(inline.iterchildren(name, reversed=True), None)
+            if last is None:
+                inline.append(one)
+            else:
+                last.addnext(one)
+    for linear in linears if own.tracking else ():
         events = next(linear.iterchildren("TrackingEvents"), None)
         if events is None:
             events = etree.SubElement(linear, "TrackingEvents")
-        for event, url in own.tracking.items():
-            etree.SubElement(events, "Tracking", {"event": event}).text = etree.CDATA(url)
+        events.extend(_elements(tracking(own)))
 
 
-def _add(parent: etree._Element, name: str, urls: Sequence[str]) -> None:
-    for element in _made(name, urls):
-        last = next(parent.iterchildren(name, reversed=True), None)
-        if last is None:
-            parent.append(element)
-        else:
-            last.addnext(element)
-
-
-def _made(name: str, urls: Sequence[str]) -> Iterator[etree._Element]:
-    for url in urls:
-        element = etree.Element(name)
-        element.text = etree.CDATA(url)
-        yield element
+def _elements(written: str) -> list[etree._Element]:
+    return list(etree.fromstring(f"<own>{written}</own>", _KEEP_CDATA))

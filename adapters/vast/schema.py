@@ -13,14 +13,19 @@ from .grammar import EVENTS, KINDS, Child, ElementType, grammar
 
 _XS = "http://www.w3.org/2001/XMLSchema"
 _ANY = '<xs:any minOccurs="0" maxOccurs="unbounded" processContents="skip"/>'
+_ROOT = """<xs:element name="VAST"><xs:complexType><xs:sequence>
+    <xs:element name="Ad" type="Ad" minOccurs="0" maxOccurs="unbounded"/>
+    <xs:element name="Error" type="Error" minOccurs="0" maxOccurs="unbounded"/>
+    </xs:sequence><xs:attribute name="version" type="xs:string"/></xs:complexType></xs:element>"""
 _ANY_ATTRIBUTE = '<xs:anyAttribute processContents="skip"/>'
 
 
 @cache
 def schema(version: str) -> etree.XMLSchema:
-    """For one element Ad without a namespace."""
+    """For one element Ad, or a VAST of InLine ads alone, without a namespace."""
     kinds = {**KINDS, "event": "|".join(sorted(EVENTS[version]))}
     parts = [f'<xs:schema xmlns:xs="{_XS}"><xs:element name="Ad" type="Ad"/>']
+    parts.append(_ROOT)
     parts += [_simple(kind, pattern) for kind, pattern in kinds.items()]
     parts += [_complex(name, one) for name, one in grammar(version).items()]
     return etree.XMLSchema(etree.fromstring("".join((*parts, "</xs:schema>"))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from .ads import InteractiveFile, LinearCreative, MediaFile
@@ -23,6 +24,7 @@ _PLAYLISTS = frozenset(
 )
 _CONTAINERS = frozenset({"application/mp4", "application/mxf", "application/octet-stream"})
 _ENDINGS = (".mp4", ".mov", ".m4v", ".webm", ".mkv", ".mxf", ".mpg", ".ts", ".3gp", ".flv", ".ogv")
+_HTTP = re.compile(r"https?://[^\s/?#]", re.IGNORECASE)
 _NOT_INTERACTIVE = frozenset({"", "VAST", "NONE"})
 """Values of ``apiFramework`` that brokers write on plain video files."""
 _KBITS_OF_A_PIXEL = 0.0021
@@ -89,11 +91,7 @@ def _playlist(file: MediaFile) -> bool:
 
 
 def _fetchable(file: MediaFile) -> bool:
-    try:
-        parts = urlsplit(file.url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        return False
+    return _HTTP.match(file.url) is not None
 
 
 def _path(file: MediaFile) -> str:

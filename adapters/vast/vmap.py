@@ -17,8 +17,9 @@ from .breaks import AdBreak, ErrorReport
 from .document import VastDocument, from_element
 from .errors import DocumentRefused, FetchFailed, NotVmap, VmapVersionUnsupported
 from .names import attribute, flag, local, text
+from .own import Beacons, Decisions, Version
 from .resolve import Fetch, ResolveLimits, resolve
-from .rewrite import Beacons, Decisions, Version, rewrite
+from .rewrite import rewrite
 from .xml import DEFAULT_LIMITS, VMAP_NAMESPACE, Limits, read
 
 TEMPLATE_UNSUPPORTED, AD_DOCUMENT_BROKEN = 1005, 1006
