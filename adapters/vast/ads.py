@@ -111,11 +111,23 @@ class LinearCreative:
 
     @property
     def media_files(self) -> list[MediaFile]:
-        return [_media_file(one) for one in self._files("MediaFile")]
+        return self.files()[0]
 
     @property
     def mezzanines(self) -> list[MediaFile]:
-        return [_media_file(one) for one in self._files("Mezzanine")]
+        return self.files()[1]
+
+    def files(self) -> tuple[list[MediaFile], list[MediaFile]]:
+        """Media files and mezzanines."""
+        media: list[MediaFile] = []
+        mezzanines: list[MediaFile] = []
+        for files in self.linear.iterchildren("MediaFiles"):
+            for one in files:
+                if one.tag == "MediaFile":
+                    media.append(_media_file(one))
+                elif one.tag == "Mezzanine":
+                    mezzanines.append(_media_file(one))
+        return media, mezzanines
 
     @property
     def interactive_files(self) -> list[InteractiveFile]:

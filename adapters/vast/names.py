@@ -115,5 +115,6 @@ def number(value: str | None) -> int | None:
     """A whole number that is not negative; a fraction is cut off. None for anything else."""
     if value is None:
         return None
-    whole = value.partition(".")[0]
-    return int(whole) if whole.isascii() and whole.isdigit() and len(whole) < 16 else None
+    if not value.isdigit():
+        value = value.partition(".")[0]
+    return int(value) if value.isdigit() and value.isascii() and len(value) < 16 else None

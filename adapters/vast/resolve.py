@@ -123,8 +123,8 @@ class _Run:
     async def document(self, document: VastDocument, chain: _Chain) -> _Found:
         ads = _in_order(document)
         found = _Found()
-        if not any(True for _ in document.root.iterfind("Ad/Wrapper")):
-            every = [await self._ad(one, document, chain) for one in ads]
+        if document.valid_as:  # so there is no wrapper among them
+            every = [self._inline(one, document, chain) for one in ads]
         else:
             every = await asyncio.gather(*(self._ad(one, document, chain) for one in ads))
         for one in every:
@@ -132,30 +132,29 @@ class _Run:
         return found
 
     async def _ad(self, ad: etree._Element, document: VastDocument, chain: _Chain) -> _Found:
-        sequence = number(attribute(ad, "sequence"))
-        inline = next(ad.iterchildren("InLine"), None)
         wrapper = next(ad.iterchildren("Wrapper"), None)
-        if inline is not None:
-            valid_as = "" if chain.wrappers else document.valid_as
-            found = self._inline(ad, inline, chain, valid_as)
-        elif wrapper is not None:
-            found = await self._wrapper(wrapper, document, chain)
-        else:
-            found = _failed(chain, SCHEMA, "an Ad without InLine or Wrapper")
-        return found if sequence is None else _in_sequence(found, wrapper)
+        if wrapper is None or next(ad.iterchildren("InLine"), None) is not None:
+            return self._inline(ad, document, chain)
+        found = await self._wrapper(wrapper, document, chain)
+        return found if _sequence(ad) is None else _in_sequence(found, wrapper)
 
-    def _inline(
-        self, ad: etree._Element, inline: etree._Element, chain: _Chain, valid_as: str
-    ) -> _Found:
+    def _inline(self, ad: etree._Element, document: VastDocument, chain: _Chain) -> _Found:
+        found = self._own(ad, document, chain)
+        return found if _sequence(ad) is None else _in_sequence(found, None)
+
+    def _own(self, ad: etree._Element, document: VastDocument, chain: _Chain) -> _Found:
+        inline = next(ad.iterchildren("InLine"), None)
+        if inline is None:
+            return _failed(chain, SCHEMA, "an Ad without InLine or Wrapper")
         for wrapper in reversed(chain.wrappers):
             merge(wrapper, inline)
-        if inline.find("Creatives/Creative") is None:
+        valid_as = "" if chain.wrappers else document.valid_as
+        if not valid_as and inline.find("Creatives/Creative") is None:
             return _failed(chain, SCHEMA, "an InLine without creatives", error_urls_of(inline))
-        if _blocked(inline, chain):
+        if chain.wrappers and _blocked(inline, chain):
             return _failed(chain, BLOCKED, "of a blocked category", error_urls_of(inline))
-        return _Found(
-            spare=[ResolvedAd(str(next(self._keys)), ad, chain.wrappers, valid_as=valid_as)]
-        )
+        key = str(next(self._keys))
+        return _Found(spare=[ResolvedAd(key, ad, chain.wrappers, valid_as=valid_as)])
 
     # --- a wrapper --------------------------------------------------------------------------------
 
@@ -190,10 +189,14 @@ class _Run:
 
 def _in_order(document: VastDocument) -> list[etree._Element]:
     """As they are to be played: those with a sequence by it, then the stand-alone ones."""
-    ads = document.ads
-    in_pod = [one for one in ads if number(attribute(one, "sequence")) is not None]
-    in_pod.sort(key=lambda one: number(attribute(one, "sequence")) or 0)
-    return in_pod + [one for one in ads if number(attribute(one, "sequence")) is None]
+    placed = [(_sequence(one), one) for one in document.ads]
+    in_pod = [(place, one) for place, one in placed if place is not None]
+    in_pod.sort(key=lambda each: each[0])
+    return [one for _, one in in_pod] + [one for place, one in placed if place is None]
+
+
+def _sequence(ad: etree._Element) -> int | None:
+    return number(attribute(ad, "sequence"))
 
 
 def _several(wrapper: etree._Element, document: VastDocument) -> bool | None:
@@ -211,7 +214,7 @@ def _one_only(answer: VastDocument, *, several: bool | None) -> VastDocument:
     if several:
         return answer
     ads = _in_order(answer)
-    alone = [one for one in ads if number(attribute(one, "sequence")) is None]
+    alone = [one for one in ads if _sequence(one) is None]
     chosen = alone[:1] or (ads[:1] if several is None else [])
     for one in ads:
         if one not in chosen:

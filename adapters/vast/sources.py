@@ -41,12 +41,12 @@ def source_of(creative: LinearCreative, *, mezzanine_required: bool = False) -> 
     but VPAID, 409 nothing but other interactive files, 405 the right kind of file at no HTTP
     address, 403 none of a kind that can be used.
     """
-    mezzanines = [one for one in creative.mezzanines if _fetchable(one) and not _playlist(one)]
+    files, mezzanines = creative.files()
+    mezzanines = [one for one in mezzanines if _fetchable(one) and one.type not in _PLAYLISTS]
     if mezzanines:
         return max(mezzanines, key=_quality)
     if mezzanine_required:
         raise NoUsableSource(MEZZANINE_MISSING, "no mezzanine, and one is required")
-    files = creative.media_files
     videos = [one for one in files if _framework(one) in _NOT_INTERACTIVE and _video(one)]
     usable = [one for one in videos if _fetchable(one)]
     if usable:
@@ -84,10 +84,6 @@ def _video(file: MediaFile) -> bool:
     if not kind or kind in _CONTAINERS:
         return kind in ("application/mp4", "application/mxf") or _path(file).endswith(_ENDINGS)
     return kind.startswith("video/") and kind not in _PLAYLISTS
-
-
-def _playlist(file: MediaFile) -> bool:
-    return file.type in _PLAYLISTS
 
 
 def _fetchable(file: MediaFile) -> bool:
