@@ -113,7 +113,7 @@ class _Writer:
         if self._version == "2.0":
             copy.attrib.pop("sequence", None)
         inline = next(copy.iterchildren("InLine"))
-        linears = list(inline.iterfind("Creatives/Creative/Linear"))
+        linears = list(inline.iterfind("Creatives/Creative/Linear[1]"))
         for creative, linear in zip(ad.linears, linears, strict=True):
             media = self._decide[creative.key]
             assert media is not None

@@ -9,7 +9,8 @@ NAMESPACE = "http://www.iab.com/VAST"
 def document(version: str, ads: str = "", errors: tuple[str, ...] = ()) -> bytes:
     namespace = f' xmlns="{NAMESPACE}"' if version.startswith("4") else ""
     told = "".join(f"<Error><![CDATA[{one}]]></Error>" for one in errors)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n<VAST{namespace} version="{version}">{ads}{told}</VAST>'.encode()
+    head = f'<?xml version="1.0" encoding="UTF-8"?>\n<VAST{namespace} version="{version}">'
+    return f"{head}{ads}{told}</VAST>".encode()
 
 
 def inline(
@@ -45,7 +46,8 @@ def wrapper(
 
 def tracking(base: str) -> str:
     events = "".join(
-        f'        <Tracking event="{one}"><![CDATA[{base}/{one}?a=1&b=%20&m=[CACHEBUSTING]]]></Tracking>\n'
+        f'        <Tracking event="{one}">'
+        f"<![CDATA[{base}/{one}?a=1&b=%20&m=[CACHEBUSTING]]]></Tracking>\n"
         for one in EVENTS
     )
     return f"<TrackingEvents>\n{events}      </TrackingEvents>"
@@ -53,14 +55,15 @@ def tracking(base: str) -> str:
 
 def files(number: int = 0) -> str:
     return "".join(
-        f'        <MediaFile delivery="progressive" type="video/mp4" width="{width}" height="{height}"'
-        f' bitrate="{bitrate}"><![CDATA[https://media.example/{number}/{height}.mp4]]></MediaFile>\n'
+        f'        <MediaFile delivery="progressive" type="video/mp4" width="{width}"'
+        f' height="{height}" bitrate="{bitrate}"><![CDATA[https://media.example/{number}/{height}.mp4]]></MediaFile>\n'
         for width, height, bitrate in ((640, 360, 700), (1280, 720, 2500), (1920, 1080, 5000))
     )
 
 
 def _modern(number: int, category: str | None, media: str) -> str:
-    of_kind = f'    <Category authority="iabtechlab.com">{category}</Category>\n' if category else ""
+    written = f'    <Category authority="iabtechlab.com">{category}</Category>\n'
+    of_kind = written if category else ""
     return f"""    <AdSystem version="1.0">broker</AdSystem>
     <Error><![CDATA[https://broker.example/error?ad={number}&code=[ERRORCODE]]]></Error>
     <Impression id="i"><![CDATA[https://broker.example/impression?ad={number}&t=[TIMESTAMP]]]></Impression>

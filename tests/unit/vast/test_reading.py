@@ -50,9 +50,11 @@ def test_each_version_is_read(version: str) -> None:
         pytest.param(lambda text: "  \n" + text, id="space in front"),
         pytest.param(lambda text: text.replace("<InLine>", "<!-- x --><InLine>"), id="comment"),
         pytest.param(
-            lambda text: text.replace("<VAST ", "<v:VAST ")
-            .replace("</VAST>", "</v:VAST>")
-            .replace("xmlns=", "xmlns:v="),
+            lambda text: (
+                text.replace("<VAST ", "<v:VAST ")
+                .replace("</VAST>", "</v:VAST>")
+                .replace("xmlns=", "xmlns:v=")
+            ),
             id="prefix on the root",
         ),
         pytest.param(lambda text: text.replace("<AdTitle>", "<x:Own/><AdTitle>"), id="undeclared"),

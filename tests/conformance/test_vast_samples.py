@@ -1,0 +1,121 @@
+"""Every sample of the IAB in, every version out, judged by the IAB's own schemas."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import subprocess
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lxml import etree
+
+from adapters.vast import VERSIONS, AdBreak, Version, parse, resolve, rewrite
+from adapters.vast.macros import KNOWN
+from adapters.vast.mend import Mender
+from adapters.vast.schema import schema
+from tests.conformance.samples import MISSING, ROOT, SAMPLES, iab_schema, lenient_schema
+from tests.support.vast import document, inline
+from tests.support.vast_fetch import Brokers, all_ready
+
+pytestmark = pytest.mark.skipif(not SAMPLES, reason=MISSING)
+
+CHECKOUT = Path(__file__).parents[2]
+CLIENT = CHECKOUT / "node_modules/@dailymotion/vast-client"
+READER = CHECKOUT / "tests/support/vast_client.mjs"
+
+
+def read(sample: Path) -> AdBreak:
+    return asyncio.run(resolve(sample.read_bytes(), Brokers({})))
+
+
+def name(sample: Path) -> str:
+    return f"{sample.parent.name}/{sample.stem}"
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=name)
+def test_every_sample_is_read(sample: Path) -> None:
+    document_ = parse(sample.read_bytes())
+    found = read(sample)
+    assert f"vast-{document_.version}" == sample.parent.name
+    assert len(found.ads) + len(found.reports) == len(document_.ads)
+    assert all(one.code == 301 and one.urls for one in found.reports), "a wrapper to nowhere"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("sample", SAMPLES, ids=name)
+def test_every_answer_obeys_the_schema_of_the_iab(sample: Path, version: Version) -> None:
+    found = read(sample)
+    root = etree.fromstring(rewrite(found, all_ready(found), version=version))
+    assert iab_schema(version).validate(root), iab_schema(version).error_log
+    assert len(root) == len(found.ads)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("source", VERSIONS)
+def test_documents_with_macros_obey_it_too(source: str, version: Version) -> None:
+    found = asyncio.run(resolve(document(source, inline(source, 1, sequence=1)), Brokers({})))
+    root = etree.fromstring(rewrite(found, all_ready(found), version=version))
+    assert lenient_schema(version).validate(root), lenient_schema(version).error_log
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("sample", SAMPLES, ids=name)
+def test_our_schema_takes_nothing_that_the_iabs_refuses(sample: Path, version: Version) -> None:
+    """An ad that is changed in any one place is refused by both, or by ours alone."""
+    found = read(sample)
+    for ad in found.ads:
+        made = Mender(version, lambda: "x").mend(ad.element)
+        if made is None:
+            continue
+        for count, one in enumerate(list(made.iter())):
+            if count and count % 3 == 0:
+                one.tag = "Odd"
+            elif count % 3 == 1:
+                one.set("odd", "")
+            else:
+                continue
+            theirs = etree.fromstring(_framed(made, version))
+            assert not schema(version).validate(made) or lenient_schema(version).validate(theirs)
+            break
+
+
+def _framed(ad: etree._Element, version: str) -> bytes:
+    namespace = b' xmlns="http://www.iab.com/VAST"' if version[0] == "4" else b""
+    return b'<VAST%s version="1">%s</VAST>' % (namespace, etree.tostring(ad))
+
+
+def test_every_macro_of_the_iab_is_known() -> None:
+    listed = json.loads((ROOT / "macros-data.json").read_text())["macros"]
+    assert {one["name"] for one in listed} == KNOWN
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("node") is None, reason="there is no node")
+@pytest.mark.skipif(not CLIENT.exists(), reason="there is no node_modules with vast-client")
+@pytest.mark.parametrize("sample", SAMPLES, ids=name)
+def test_a_player_reports_the_same_events_for_our_answer(sample: Path) -> None:
+    found = read(sample)
+    version = parse(sample.read_bytes()).version
+    assert version in ("3.0", "4.0", "4.2")
+    answer = rewrite(found, all_ready(found), version="3.0" if version == "3.0" else version)  # type: ignore[arg-type]
+    theirs, ours = _played(sample.read_bytes()), _played(answer)
+    assert _sorted(theirs) == _sorted(ours)
+    assert bool(found.ads) == bool(ours)
+
+
+def _played(data: bytes) -> list[dict[str, Any]]:
+    node = shutil.which("node")
+    assert node is not None
+    ran = subprocess.run(
+        [node, READER, CLIENT.resolve()], input=data, capture_output=True, timeout=60, check=True
+    )
+    told: list[dict[str, Any]] = json.loads(ran.stdout)
+    return told
+
+
+def _sorted(ads: list[dict[str, Any]]) -> list[Counter[str]]:
+    return [Counter(f"{kind} {url}" for kind, urls in ad.items() for url in urls) for ad in ads]
