@@ -1,16 +1,18 @@
 // What @dailymotion/vast-client would report for the VAST on standard input: one object for each
-// InLine ad, with the addresses of every kind. The first argument is the folder of the package.
+// InLine ad, with the addresses of every kind. The first argument is the folder of the package, the
+// second a file that any wrapper leads to; no connection is opened.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
 const require = createRequire(import.meta.url);
-const { VASTParser } = require(join(process.argv[2], "dist/vast-client-node.js"));
+const { VASTClient } = require(join(process.argv[2], "dist/vast-client-node.js"));
 const { DOMParser } = createRequire(join(process.argv[2], "package.json"))("@xmldom/xmldom");
 
 const xml = new DOMParser().parseFromString(readFileSync(0, "utf8"), "text/xml");
-const parser = new VASTParser();
-const { ads } = await parser.parseVAST(xml, { resolveAll: false, wrapperLimit: 0 });
+const answer = process.argv[3] ? readFileSync(process.argv[3], "utf8") : "<VAST version='4.2'/>";
+const get = async () => ({ xml: new DOMParser().parseFromString(answer, "text/xml") });
+const { ads } = await new VASTClient().parseVAST(xml, { resolveAll: true, urlHandler: { get } });
 
 const told = [];
 for (const ad of ads) {

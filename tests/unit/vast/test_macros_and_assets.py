@@ -30,7 +30,7 @@ from tests.support.vast_fetch import MEDIA, Brokers, all_ready
     ],
 )
 def test_macros(template: str, filled: str) -> None:
-    values = {
+    values: dict[str, str | int | tuple[int, ...]] = {
         "ERRORCODE": 407,
         "CLIENTUA": "a/1 & bä",
         "PLAYERSIZE": (640, 360),
