@@ -6,11 +6,10 @@ kbit/s. Nothing here changes the tree.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
-from typing import NamedTuple
 
 from lxml import etree
 
@@ -40,21 +39,60 @@ class Category:
     value: str
 
 
-class MediaFile(NamedTuple):
-    """A media file or a mezzanine. What the broker did not say is None, never 0."""
+@dataclass(slots=True)
+class MediaFile:
+    """A media file or a mezzanine. What the broker did not say is None, never 0.
+
+    ``said`` are its attributes by their names in lower case.
+    """
 
     url: str
-    type: str
-    delivery: str
-    width: int | None
-    height: int | None
-    bitrate: int | None
-    min_bitrate: int | None
-    max_bitrate: int | None
-    codec: str | None
-    api_framework: str | None
-    size: int | None
-    """Bytes."""
+    said: Mapping[str, str] = field(repr=False)
+
+    @property
+    def type(self) -> str:
+        """The MIME type in lower case, or ""."""
+        return self.said.get("type", "").strip().lower()
+
+    @property
+    def delivery(self) -> str:
+        return self.said.get("delivery", "").strip().lower()
+
+    @property
+    def width(self) -> int | None:
+        return self._number("width")
+
+    @property
+    def height(self) -> int | None:
+        return self._number("height")
+
+    @property
+    def bitrate(self) -> int | None:
+        return self._number("bitrate")
+
+    @property
+    def min_bitrate(self) -> int | None:
+        return self._number("minbitrate")
+
+    @property
+    def max_bitrate(self) -> int | None:
+        return self._number("maxbitrate")
+
+    @property
+    def size(self) -> int | None:
+        """Bytes."""
+        return self._number("filesize")
+
+    @property
+    def codec(self) -> str | None:
+        return self.said.get("codec", "").strip() or None
+
+    @property
+    def api_framework(self) -> str | None:
+        return self.said.get("apiframework", "").strip() or None
+
+    def _number(self, name: str) -> int | None:
+        return number(self.said.get(name, "").strip()) or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,17 +300,5 @@ def _pricing(element: etree._Element) -> Pricing | None:
 
 
 def _media_file(element: etree._Element) -> MediaFile:
-    said = {name.lower(): value.strip() for name, value in element.items()}.get
-    return MediaFile(
-        text(element) or "",
-        said("type", "").lower(),
-        said("delivery", "").lower(),
-        number(said("width")) or None,
-        number(said("height")) or None,
-        number(said("bitrate")) or None,
-        number(said("minbitrate")) or None,
-        number(said("maxbitrate")) or None,
-        said("codec") or None,
-        said("apiframework") or None,
-        number(said("filesize")) or None,
-    )
+    said = {name.lower(): value for name, value in element.items()}
+    return MediaFile(text(element) or "", said)

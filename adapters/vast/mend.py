@@ -84,16 +84,16 @@ class Mender:
         if wanted.any_attribute:
             for key, foreign in source.items():
                 made.set(key, foreign)
+        said = {name.lower(): value.strip() for name, value in source.items()}
         for one in wanted.attributes:
-            value = self._value(source, one)
+            value = self._value(source, one, said.get(one.name.lower()) or None)
             if value is not None:
                 made.set(one.name, value)
             elif one.required:
                 return False
         return True
 
-    def _value(self, source: etree._Element, one: Attribute) -> str | None:
-        value = attribute(source, one.name)
+    def _value(self, source: etree._Element, one: Attribute, value: str | None) -> str | None:
         if one.name == "idValue":
             value = value or text(source) or "unknown"
         if value is not None:

@@ -141,7 +141,7 @@ def test_a_player_reports_the_same_events_whoever_follows_the_wrapper(
 def played(data: bytes, behind: Path | None = None) -> list[dict[str, Any]]:
     node = shutil.which("node")
     assert node is not None
-    arguments = [node, READER, CLIENT.resolve(), *([behind] if behind else [])]
+    arguments: list[str | Path] = [node, READER, CLIENT.resolve(), *([behind] if behind else [])]
     ran = subprocess.run(arguments, input=data, capture_output=True, timeout=60, check=True)
     told: list[dict[str, Any]] = json.loads(ran.stdout)
     return told
