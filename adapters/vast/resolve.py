@@ -21,6 +21,8 @@ from .merge import merge
 from .names import attribute, child_text, flag, number
 from .xml import DEFAULT_LIMITS, Limits
 
+_COUNT = etree.XPath("count(descendant-or-self::*)")
+
 Fetch = Callable[[str], Awaitable[bytes]]
 
 SCHEMA, BLOCKED, WRAPPER_FAILED = 101, 205, 300
@@ -36,6 +38,8 @@ class ResolveLimits:
     each: float = 3.0
     requests: int = 40
     """Of one break, for a tree of wrappers that each lead to many."""
+    merging: int = 5_000_000
+    """Elements of a wrapper times those of an ad, over a break: what merging may cost at most."""
     document: Limits = DEFAULT_LIMITS
 
 
@@ -107,6 +111,7 @@ class _Run:
         self._deadline = asyncio.get_running_loop().time() + limits.total
         self._keys = itertools.count()
         self._requests = limits.requests
+        self._merging = limits.merging
 
     async def fetch(self, url: str) -> bytes:
         left = self._deadline - asyncio.get_running_loop().time()
@@ -147,6 +152,9 @@ class _Run:
         if inline is None:
             return _failed(chain, SCHEMA, "an Ad without InLine or Wrapper")
         for wrapper in reversed(chain.wrappers):
+            self._merging -= _elements(wrapper) * _elements(inline)
+            if self._merging < 0:
+                return _failed(chain, WRAPPER_FAILED, "wrappers with too much to merge")
             merge(wrapper, inline)
         valid_as = "" if chain.wrappers else document.valid_as
         if not valid_as and inline.find("Creatives/Creative") is None:
@@ -193,6 +201,10 @@ def _in_order(document: VastDocument) -> list[etree._Element]:
     in_pod = [(place, one) for place, one in placed if place is not None]
     in_pod.sort(key=lambda each: each[0])
     return [one for _, one in in_pod] + [one for place, one in placed if place is None]
+
+
+def _elements(owner: etree._Element) -> int:
+    return int(float(str(_COUNT(owner))))
 
 
 def _sequence(ad: etree._Element) -> int | None:

@@ -235,6 +235,17 @@ async def test_a_tree_of_wrappers_has_a_limit_of_requests() -> None:
     assert {one.code for one in found.reports} == {301, 302}
 
 
+async def test_wrappers_that_would_multiply_without_measure_are_not_merged() -> None:
+    many = "".join(f"<Companion width='{n}' height='1'/>" for n in range(3000))
+    creatives = f"<Creatives><Creative><CompanionAds>{many}</CompanionAds></Creative></Creatives>"
+    heavy = leads("w1", "ad").replace("</Wrapper>", f"{creatives}</Wrapper>")
+    ad = inline("4.2", 1).replace("<Creatives>", creatives.removesuffix("</Creatives>"))
+    brokers = Brokers({url("ad"): document("4.2", ad)})
+    found = await resolve(document("4.2", heavy), brokers)
+    assert ids(found) == []
+    assert [(one.code, one.urls) for one in found.reports] == [(300, told("w1"))]
+
+
 @pytest.mark.parametrize(("said", "replaced"), [("", True), ('fallbackOnNoAd="0"', False)])
 async def test_a_wrapper_says_whether_another_ad_may_take_its_place(
     said: str, replaced: bool
