@@ -70,6 +70,7 @@ class Settings(BaseSettings):
         "", description="KMS key that wraps the data keys; empty: the key file does"
     )
     objects_bucket: str = Field("", description="Large events, and the list of the forgotten")
+    media_bucket: str = Field("", description="Films: originals and renditions")
     relay_table: str = Field("", description="Leases and checkpoints of the relays")
     devices_table: str = Field("", description="Read model: devices")
     remote_commands_table: str = Field("", description="Read model: remote commands")
@@ -135,6 +136,8 @@ class Settings(BaseSettings):
     renders_queue: str = Field("", description="URL of the queue of films to be rendered here")
     renders_dead_letters: str = Field("", description="URL of its dead-letter queue")
     renders_table: str = Field("", description="Jobs of the transcoder on one machine")
+    job_events_queue: str = Field("", description="URL of the queue of what transcoders report")
+    job_events_dead_letters: str = Field("", description="URL of its dead-letter queue")
     outbox_queue: str = Field("", description="URL of the queue of effects to be delivered")
     outbox_dead_letters: str = Field("", description="URL of the queue of effects given up")
 

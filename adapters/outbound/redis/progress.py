@@ -39,6 +39,7 @@ def key_of(creative_id: str) -> str:
     return f"homecast:transcoding:{creative_id}"
 
 
-def read(value: bytes) -> Progress:
-    stage, _, percent = value.decode().partition(":")
+def read(value: bytes | str) -> Progress:
+    text = value.decode() if isinstance(value, bytes) else value
+    stage, _, percent = text.partition(":")
     return Progress(stage, int(percent))
