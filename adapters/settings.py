@@ -156,6 +156,9 @@ class Settings(BaseSettings):
     transcoder: Literal["ffmpeg", "mediaconvert"] = Field(
         "ffmpeg", description="Who renders films: this machine, or AWS Elemental MediaConvert"
     )
+    work_folder: Path | None = Field(
+        None, description="For films while they are worked on; else the system's for such files"
+    )
     renders_at_once: int = Field(1, ge=1, le=64, description="Films rendered at once by a worker")
     fetches_at_once: int = Field(4, ge=1, le=64, description="Films fetched at once by a worker")
     largest_film: int = Field(
