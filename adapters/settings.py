@@ -27,10 +27,15 @@ AWS_NAMES = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAUL
 
 LOOPBACK = {("http", "127.0.0.1"), ("http", "localhost"), ("http", "::1")}
 
-CONTEXTS = ("accounts", "devices")
+CONTEXTS = ("accounts", "devices", "media")
 """Each with a table of events, one of snapshots, and a topic."""
 
-READ_MODELS = {"devices": "devices", "remote_commands": "devices"}
+READ_MODELS = {
+    "devices": "devices",
+    "remote_commands": "devices",
+    "creatives": "media",
+    "brokers": "media",
+}
 """By name, the context whose events it is made of. Each has two slots, blue and green."""
 
 
@@ -65,6 +70,7 @@ class Settings(BaseSettings):
         "", description="KMS key that wraps the data keys; empty: the key file does"
     )
     objects_bucket: str = Field("", description="Large events, and the list of the forgotten")
+    media_bucket: str = Field("", description="Films: originals and renditions")
     relay_table: str = Field("", description="Leases and checkpoints of the relays")
     devices_table: str = Field("", description="Read model: devices")
     remote_commands_table: str = Field("", description="Read model: remote commands")
@@ -91,6 +97,26 @@ class Settings(BaseSettings):
     remote_commands_green_dead_letters: str = Field("", description="URL of its dead letters")
     remote_commands_green_subscription: str = Field("", description="ARN: topic to its queue")
 
+    media_events_table: str = Field("", description="Events of the media context")
+    media_snapshots_table: str = Field("", description="Snapshots of the media context")
+    media_topic: str = Field("", description="ARN of the media context's SNS FIFO topic")
+    creatives_table: str = Field("", description="Read model: creatives")
+    creatives_queue: str = Field("", description="URL of the queue of the creatives projection")
+    creatives_dead_letters: str = Field("", description="URL of the creatives' dead-letter queue")
+    creatives_subscription: str = Field("", description="ARN: topic to the creatives' queue")
+    creatives_green_table: str = Field("", description="Creatives, second slot")
+    creatives_green_queue: str = Field("", description="URL of its queue")
+    creatives_green_dead_letters: str = Field("", description="URL of its dead letters")
+    creatives_green_subscription: str = Field("", description="ARN: topic to its queue")
+    brokers_table: str = Field("", description="Read model: brokers")
+    brokers_queue: str = Field("", description="URL of the queue of the brokers projection")
+    brokers_dead_letters: str = Field("", description="URL of the brokers' dead-letter queue")
+    brokers_subscription: str = Field("", description="ARN: topic to the brokers' queue")
+    brokers_green_table: str = Field("", description="Brokers, second slot")
+    brokers_green_queue: str = Field("", description="URL of its queue")
+    brokers_green_dead_letters: str = Field("", description="URL of its dead letters")
+    brokers_green_subscription: str = Field("", description="ARN: topic to its queue")
+
     parked_table: str = Field("", description="What stopped the rows that are parked")
 
     policy_states_table: str = Field("", description="Gated states of the policies")
@@ -103,6 +129,15 @@ class Settings(BaseSettings):
     departures_dead_letters: str = Field("", description="URL of its dead-letter queue")
     erasure_queue: str = Field("", description="URL of the queue of the policy `erasure`")
     erasure_dead_letters: str = Field("", description="URL of its dead-letter queue")
+    transcoding_queue: str = Field("", description="URL of the queue of the policy `transcoding`")
+    transcoding_dead_letters: str = Field("", description="URL of its dead-letter queue")
+    fetches_queue: str = Field("", description="URL of the queue of films to be fetched")
+    fetches_dead_letters: str = Field("", description="URL of its dead-letter queue")
+    renders_queue: str = Field("", description="URL of the queue of films to be rendered here")
+    renders_dead_letters: str = Field("", description="URL of its dead-letter queue")
+    renders_table: str = Field("", description="Jobs of the transcoder on one machine")
+    job_events_queue: str = Field("", description="URL of the queue of what transcoders report")
+    job_events_dead_letters: str = Field("", description="URL of its dead-letter queue")
     outbox_queue: str = Field("", description="URL of the queue of effects to be delivered")
     outbox_dead_letters: str = Field("", description="URL of the queue of effects given up")
 
@@ -113,6 +148,33 @@ class Settings(BaseSettings):
     webhook_secret: SecretStr = Field(
         SecretStr(""), description="Signs them (Standard Webhooks): `whsec_` and base64"
     )
+
+    # Media
+    media_url: str = Field(
+        "", description="Where films are served: CloudFront, or the API's own `/media` if empty"
+    )
+    transcoder: Literal["ffmpeg", "mediaconvert"] = Field(
+        "ffmpeg", description="Who renders films: this machine, or AWS Elemental MediaConvert"
+    )
+    work_folder: Path | None = Field(
+        None, description="For films while they are worked on; else the system's for such files"
+    )
+    renders_at_once: int = Field(1, ge=1, le=64, description="Films rendered at once by a worker")
+    fetches_at_once: int = Field(4, ge=1, le=64, description="Films fetched at once by a worker")
+    largest_film: int = Field(
+        2_000_000_000, ge=1, description="Bytes; a larger original is not fetched"
+    )
+    allowed_private_hosts: str = Field(
+        "",
+        description="`host:port`, comma-separated: brokers and films that may be reached there"
+        " although the address is private. All other private addresses are refused",
+    )
+    trusted_proxies: str = Field(
+        "",
+        description="Networks (CIDR), comma-separated, whose `X-Device-*` and `X-Forwarded-For`"
+        " headers of an ad request are believed",
+    )
+    ad_requests_per_minute: int = Field(600_000, ge=1, description="Ad requests a minute and key")
 
     # Personal data
     key_file: Path | None = Field(

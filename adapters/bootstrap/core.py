@@ -52,11 +52,12 @@ class WriteSide:
 @dataclass
 class Core:
     """What every process that decides has. ``store``, ``repository`` and ``dispatcher`` are those
-    of the devices context, ``accounts`` has its own."""
+    of the devices context, ``accounts`` and ``media`` have their own."""
 
     settings: Settings
     tracer: Tracer
     accounts: WriteSide
+    media: WriteSide
     keyring: DynamoDbKeyring
     objects: S3Objects
     sealer: Sealer
@@ -75,6 +76,10 @@ class Core:
     pointer: Pointer
     clock: SystemClock = field(default_factory=SystemClock)
     ids: Ulids = field(default_factory=Ulids)
+
+    def store_of(self, context: str) -> DynamoDbEventStore:
+        others = {"accounts": self.accounts.store, "media": self.media.store}
+        return others.get(context, self.store)
 
 
 def event_store(
@@ -166,6 +171,7 @@ async def core(
             settings=settings,
             tracer=make_tracer(settings, service),
             accounts=write_side("accounts", NoHints()),
+            media=write_side("media", NoHints()),
             keyring=parts.keyring,
             objects=parts.objects,
             sealer=parts.sealer,

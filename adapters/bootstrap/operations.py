@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from adapters.bootstrap.core import Core, core
 from adapters.bootstrap.process import aws
-from adapters.bootstrap.read_models import gates, parked_rows, slotted, threads
+from adapters.bootstrap.read_models import gates, parked_rows, served, slotted, threads
 from adapters.outbound.dynamodb.rows import (
     Threads,
 )
 from adapters.settings import Settings
-from projections.devices import devices, remote_commands
 from projections.kernel.gate import Gate
 from projections.kernel.slots import Slotted
 
@@ -36,10 +35,8 @@ def operations(settings: Settings, parts: Core, pool: Threads) -> Operations:
 
     models = slotted(settings, parts.pointer)
     each: dict[str, Slotted[Gate[Any]]] = {
-        "devices": gates(devices.DEVICES, models.devices, pool, parts),
-        "remote_commands": gates(
-            remote_commands.REMOTE_COMMANDS, models.remote_commands, pool, parts
-        ),
+        name: gates(projection, models.of(name), pool, parts)
+        for name, projection in served(settings).items()
     }
     return Operations(
         ParkedRows(each, registry=parked_rows(pool, settings), clock=parts.clock),

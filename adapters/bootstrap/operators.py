@@ -18,7 +18,7 @@ from adapters.outbound.dynamodb.rows import (
 )
 from adapters.outbound.dynamodb.search import count_items
 from adapters.outbound.messaging.statuses import Statuses
-from adapters.settings import Settings
+from adapters.settings import CONTEXTS, Settings
 from domain.devices.device import DEVICE, DeviceClaimed, DeviceRenamed
 from projections.kernel.slots import Slot, Slotted
 
@@ -52,10 +52,7 @@ def read_side_of(
     from adapters.outbound.read_side import Model, ReadSide
 
     models = slotted(settings, parts.pointer)
-    tables: dict[str, Slotted[Any]] = {
-        "devices": models.devices,
-        "remote_commands": models.remote_commands,
-    }
+    tables: dict[str, Slotted[Any]] = {name: models.of(name) for name in PROJECTIONS}
     recounts = {"devices": {slot: Recount(pool, models.devices.of(slot)) for slot in Slot}}
     return ReadSide(
         settings=settings,
@@ -72,7 +69,7 @@ def read_side_of(
             )
             for name, each in tables.items()
         },
-        stores={"devices": parts.store, "accounts": parts.accounts.store},
+        stores={context: parts.store_of(context) for context in CONTEXTS},
         statuses=status,
         devices=DevicesQuery(pool, models.devices),
         new_id=parts.ids.new,

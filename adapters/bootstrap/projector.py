@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 from adapters.bootstrap.core import Core, core
 from adapters.bootstrap.process import aws, make_broker
-from adapters.bootstrap.read_models import PROJECTIONS, gates, slotted, threads
+from adapters.bootstrap.read_models import gates, served, slotted, threads
 from adapters.outbound.dynamodb.codec import (
     to_cloud_event,
 )
@@ -55,7 +55,7 @@ async def projector(settings: Settings) -> AsyncIterator[SlotFeeds]:
             subscribers,
             pointer=parts.pointer,
             control=parts.control,
-            versions={name: one.version for name, one in PROJECTIONS.items()},
+            versions={name: one.version for name, one in served(settings).items()},
         )
 
 
@@ -67,7 +67,7 @@ async def queues(settings: Settings) -> AsyncIterator[Queues]:
 
     urls = {
         url.rsplit("/", 1)[-1]: url
-        for url in (settings.slot(name, slot).queue for name in PROJECTIONS for slot in Slot)
+        for url in (settings.slot(name, slot).queue for name in served(settings) for slot in Slot)
     }
     async with (
         core(settings, "projector") as parts,
@@ -76,7 +76,7 @@ async def queues(settings: Settings) -> AsyncIterator[Queues]:
         EmbeddedMetrics("projector").flushed() as metrics,
         SqsPostponement.opened(aws(settings), urls) as postponement,
     ):
-        for name, projection in PROJECTIONS.items():
+        for name, projection in served(settings).items():
             await parts.control.register(name, projection.version)
         by_slot = projection_inboxes(settings, parts, pool, broker, metrics)
         by_url = {settings.slot(*key).queue: inbox for key, inbox in by_slot.items()}
@@ -88,7 +88,7 @@ def projection_inboxes(
 ) -> dict[tuple[str, Slot], Inbox]:
     """What handles the messages of each slot's queue, in a process or in Lambda."""
     from adapters.inbound.workers.feeds import Progress
-    from adapters.inbound.workers.projector import Inbox, Projector
+    from adapters.inbound.workers.projector import Inbox, Projector, Unwatched
 
     models = slotted(settings, parts.pointer)
     worker = Projector(
@@ -99,7 +99,14 @@ def projection_inboxes(
         lanes=parts.lanes,
         encode=to_cloud_event,
     )
-    handlers = {"devices": worker.on_devices, "remote_commands": worker.on_remote_commands}
+    handlers: dict[str, Callable[..., Awaitable[None]]] = {
+        "devices": worker.on_devices,
+        "remote_commands": worker.on_remote_commands,
+    }
+    for name, projection in served(settings).items():
+        if name not in handlers:
+            gated = gates(projection, models.of(name), pool, parts)
+            handlers[name] = Unwatched(gated, parts.pointer).apply
     return {
         (model, slot): Inbox(
             model,

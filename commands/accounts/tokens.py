@@ -21,11 +21,11 @@ from domain.kernel.errors import InvalidInput, NotFound, NotPermitted
 DEVICES_READ, DEVICES_WRITE, COMMANDS_WRITE = "devices:read", "devices:write", "commands:write"
 SCOPES = (DEVICES_READ, DEVICES_WRITE, COMMANDS_WRITE)
 """What an account may ask for; a token without a wish gets all of them."""
-ADS_READ = "ads:read"
-"""Statistics of ads, of all services. Only when asked for by name."""
 OPERATE = "operate"
 """The platform itself: read models, parked streams, dead letters. Only when asked for by name."""
-ALL_SCOPES = (*SCOPES, ADS_READ, OPERATE)
+ADS_REQUEST, ADS_READ, ADS_MANAGE = "ads:request", "ads:read", "ads:manage"
+"""Ad breaks for a service; creatives, brokers and reports; changing them. Asked for by name too."""
+ALL_SCOPES = (*SCOPES, OPERATE, ADS_REQUEST, ADS_READ, ADS_MANAGE)
 PREFIX = "token#"
 SHAPE = re.compile(r"hc_[A-Za-z0-9_-]{43}")
 ACCOUNT = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from domain.media.creative import Stage
 from domain.media.rendition import Caption, Rendition, Source
 
 
@@ -29,6 +30,9 @@ class Job:
     captions: tuple[Caption, ...] = ()
 
 
+__all__ = ("Fetches", "Job", "JobReport", "JobStatus", "Stage", "Transcoder")
+
+
 class JobStatus(StrEnum):
     """As MediaConvert names them."""
 
@@ -37,14 +41,6 @@ class JobStatus(StrEnum):
     COMPLETE = "COMPLETE"
     CANCELED = "CANCELED"
     ERROR = "ERROR"
-
-
-class Stage(StrEnum):
-    """MediaConvert's phases of a job that is PROGRESSING."""
-
-    PROBING = "PROBING"
-    TRANSCODING = "TRANSCODING"
-    UPLOADING = "UPLOADING"
 
 
 @dataclass(frozen=True)
@@ -81,3 +77,10 @@ class Transcoder(Protocol):
 
     async def look(self, job_id: str) -> JobReport | None:
         """How it is now; None when there is no such job any more."""
+
+
+class Fetches(Protocol):
+    """The queue of originals to be fetched. Raises ``StoreUnavailable``."""
+
+    async def ask(self, creative_id: str, version: int) -> None:
+        """``version``: of the stream when it was decided; asking again for the same is one."""

@@ -1,9 +1,10 @@
 // The functions' settings from the outputs of the resources, by the rule of adapters/settings.py:
 // DevicesEventsTable becomes HOMECAST_DEVICES_EVENTS_TABLE. AWS allows a function 4 KB of them, so
-// each gets only what it may need; what is missing is an empty setting.
+// each gets only what it may need; what is missing is an empty setting. What
+// concerns media is served by processes, and published by the relay.
 const LEFT_OUT = {
-  api: /(Subscription|Topic)$|^(PolicyStates|Timeouts)/,
-  projector: /(Subscription|Topic)$|^(Alarms|Departures|Erasure|Forgetting|Outbox|PolicyStates|Relay|Timeouts)/,
+  api: /(Subscription|Topic)$|^(PolicyStates|Timeouts|Brokers|Creatives|Fetches|Media|Renders|Transcoding|JobEvents)/,
+  projector: /(Subscription|Topic)$|^(Alarms|Departures|Erasure|Forgetting|Outbox|PolicyStates|Relay|Timeouts|Brokers|Creatives|Fetches|Media|Renders|Transcoding|JobEvents)/,
   relay: /^(?!.*(EventsTable|Topic)$)/,
 };
 

@@ -17,6 +17,7 @@ GOP_SECONDS = 2
 """Clause 1.13: an IDR picture every two seconds."""
 MOST_FRAMES = 60
 """A second; clause 1.19."""
+FEWEST_FRAMES = 10
 AUDIO_RATE = 128_000
 """Bits a second of AAC-LC, stereo, 48 kHz."""
 LOUDNESS = -24.0
@@ -90,8 +91,11 @@ LADDER = Ladder()
 
 
 def frame_rate(source: Source) -> float:
-    """What is rendered: that of the source, halved until it is at most 60."""
+    """What is rendered: that of the source, halved until it is at most 60, doubled until it is at
+    least 10: with fewer frames there would be none to begin every two seconds."""
     rate = source.frame_rate
+    while rate < FEWEST_FRAMES:
+        rate *= 2
     while rate > MOST_FRAMES + 0.5:
         rate /= 2
     return rate

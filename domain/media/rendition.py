@@ -17,6 +17,25 @@ class Caption(Facts):
     key: str
 
 
+class CaptionLink(Facts):
+    """Where a caption file of an ad is to be had (VAST ``ClosedCaptionFile``)."""
+
+    language: str
+    media_type: str
+    url: str
+
+
+class AdFacts(Facts):
+    """What the first ad that carried the film said of itself; for people who look for it."""
+
+    ad_id: str = ""
+    ad_system: str = ""
+    title: str = ""
+    advertiser: str = ""
+    campaign: str = ""
+    duration_ms: int | None = None
+
+
 class Source(Facts):
     """The original, as the probe sees it. ``width`` and ``height``: as shown, after rotation and
     with square pixels."""
@@ -29,6 +48,7 @@ class Source(Facts):
     audio_codec: str | None = Field(None, description="None: silence is added")
     rotation: int = Field(0, description="Degrees clockwise that a player turns it by")
     interlaced: bool = False
+    hdr: bool = Field(False, description="Of high dynamic range, PQ or HLG: rendered as SDR")
     container: str = ""
     bit_rate: int = Field(0, ge=0, description="Bits a second, of the whole file")
 

@@ -148,7 +148,7 @@ class Slotted(Generic[T]):
     """What there is of each slot of a model, and the live one of them."""
 
     def __init__(self, model: str, slots: Mapping[Slot, T], pointer: Pointer) -> None:
-        self._model = model
+        self.model = model
         self._slots = slots
         self._pointer = pointer
 
@@ -156,4 +156,4 @@ class Slotted(Generic[T]):
         return self._slots[slot]
 
     async def live(self) -> T:
-        return self._slots[(await self._pointer.state(self._model)).live]
+        return self._slots[(await self._pointer.state(self.model)).live]

@@ -14,12 +14,25 @@ from domain.devices.device import DeviceEvent
 from domain.devices.lane import LaneEvent
 from domain.kernel.event import Event
 from domain.kernel.personal import personal_fields
+from domain.media.blocklist import BlocklistEvent
+from domain.media.broker import BrokerEvent
+from domain.media.content import ContentEvent
+from domain.media.creative import CreativeEvent
 
 Schema = dict[str, Any]
 PUBLIC: tuple[type[Event], ...] = tuple(
     event_type
-    for union in (DeviceEvent, LaneEvent, DepartureEvent, ForgettingEvent)
-    for event_type in get_args(union)
+    for union in (
+        DeviceEvent,
+        LaneEvent,
+        DepartureEvent,
+        ForgettingEvent,
+        CreativeEvent,
+        ContentEvent,
+        BrokerEvent,
+        BlocklistEvent,
+    )
+    for event_type in get_args(union) or (union,)
 )
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 ENVELOPE = frozenset(("originator_id", "originator_version", "timestamp"))

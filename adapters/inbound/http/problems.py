@@ -30,7 +30,15 @@ STATUS: Mapping[str, int] = {
     "parked_row_not_found": 404,
     "dead_letters_not_found": 404,
     "backup_not_found": 404,
+<<<<<<< HEAD
     "report_not_found": 404,
+=======
+    "creative_not_found": 404,
+    "broker_not_found": 404,
+    "broker_retired": 404,
+    "blocklist_entry_not_found": 404,
+    "remote_not_found": 404,
+>>>>>>> main
     "method_not_allowed": 405,
     "request_timeout": 408,
     "version_conflict": 409,
@@ -48,6 +56,11 @@ STATUS: Mapping[str, int] = {
     "not_verified": 409,
     "nothing_kept": 409,
     "command_not_cancelable": 409,
+    "not_in_flight": 409,
+    "not_quarantined": 409,
+    "nothing_to_try": 409,
+    "job_not_recorded": 409,
+    "blocklist_full": 409,
     "not_parked": 409,
     "beacon_expired": 410,
     "precondition_failed": 412,
@@ -55,7 +68,18 @@ STATUS: Mapping[str, int] = {
     "invalid_input": 422,
     "invalid_proof": 422,
     "command_not_supported": 422,
+<<<<<<< HEAD
     "report_too_costly": 422,
+=======
+    "job_refused": 422,
+    "undecodable": 422,
+    "no_picture": 422,
+    "too_long": 422,
+    "too_many_pixels": 422,
+    "url_refused": 422,
+    "address_forbidden": 422,
+    "redirect_refused": 422,
+>>>>>>> main
     "precondition_required": 428,
     "rate_limited": 429,
     "too_many_streams": 429,
@@ -64,14 +88,23 @@ STATUS: Mapping[str, int] = {
     "contract_violation": 500,
     "report_failed": 500,
     "streams_elsewhere": 501,
+    "remote_refused": 502,
+    "remote_too_large": 502,
+    "remote_undecodable": 502,
+    "remote_unavailable": 502,
     "busy": 503,
     "store_unavailable": 503,
     "hints_unavailable": 503,
     "read_model_behind": 503,
     "canary_lost": 503,
+<<<<<<< HEAD
     "statistics_unavailable": 503,
     "reports_unavailable": 503,
+=======
+    "transcoder_unavailable": 503,
+>>>>>>> main
     "deadline_exceeded": 504,
+    "remote_timeout": 504,
 }
 BEARER: Mapping[str, str] = {
     "unauthenticated": 'Bearer realm="homecast"',

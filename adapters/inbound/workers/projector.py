@@ -117,6 +117,19 @@ class Projector:
         return (await self._pointer.state(model)).live is slot
 
 
+class Unwatched:
+    """Applies batches to a model whose changes nobody is told of. What comes to a slot that is fed
+    no more is dropped, as ``Projector`` does."""
+
+    def __init__(self, gates: Slotted[Gate[Any]], pointer: Pointer) -> None:
+        self._gates = gates
+        self._pointer = pointer
+
+    async def apply(self, recorded: list[Recorded], slot: Slot) -> None:
+        if (await self._pointer.state(self._gates.model)).is_fed(slot):
+            await self._gates.of(slot).apply(recorded)
+
+
 def _is_of_claim(event: Event, row: DeviceRow) -> bool:
     """Whether it happened to the device under its present owner: what was before is not theirs."""
     whose = getattr(event, "account_id", None) or row.account_id

@@ -13,8 +13,10 @@ from projections.devices.devices import DEVICES
 from projections.devices.remote_commands import REMOTE_COMMANDS
 from projections.kernel.gate import Projection
 from projections.kernel.slots import ModelState, Phase, Slot
+from projections.media.brokers import BROKERS
+from projections.media.creatives import CREATIVES
 
-MODELS: tuple[Projection[Any], ...] = (DEVICES, REMOTE_COMMANDS)
+MODELS: tuple[Projection[Any], ...] = (DEVICES, REMOTE_COMMANDS, CREATIVES, BROKERS)
 
 
 async def read_models(place: Place, names: Mapping[str, str]) -> list[Finding]:

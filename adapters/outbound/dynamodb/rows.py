@@ -18,6 +18,7 @@ from pynamodb.models import Model
 from adapters.outbound.dynamodb.client import USER_AGENT, from_reasons, store_errors
 from domain.kernel.errors import StoreUnavailable, VersionConflict
 from domain.kernel.recorded import Recorded
+from domain.media.creative import CreativeStatus
 from projections.devices.counters import CounterItem
 from projections.devices.devices import DeviceItem, DeviceRow, DevicesTable
 from projections.devices.remote_commands import (
@@ -30,6 +31,8 @@ from projections.devices.twin import Twin, TwinRow, read_twins
 from projections.kernel.gate import Gate, Held, Key, Row, Standing
 from projections.kernel.items import GatedTable, placed
 from projections.kernel.slots import Slotted
+from projections.media.brokers import BrokerItem, BrokerRow, BrokersTable
+from projections.media.creatives import CreativeItem, CreativeRow, CreativesTable
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -48,27 +51,31 @@ class ReadModels:
 
     devices: DevicesTable
     remote_commands: RemoteCommandsTable
+    creatives: CreativesTable
+    brokers: BrokersTable
 
     @classmethod
-    def of(
-        cls, *, devices_table: str, commands_table: str, region: str, host: str | None
-    ) -> ReadModels:
+    def of(cls, tables: Mapping[str, str], *, region: str, host: str | None) -> ReadModels:
+        """``tables``: names by model."""
+
+        def bound(item: type[M], model: str) -> type[M]:
+            return opened(item, tables[model], region=region, host=host)
+
         return cls(
-            DevicesTable(
-                opened(DeviceItem, devices_table, region=region, host=host),
-                opened(CounterItem, devices_table, region=region, host=host),
-            ),
-            RemoteCommandsTable(
-                opened(RemoteCommandItem, commands_table, region=region, host=host)
-            ),
+            DevicesTable(bound(DeviceItem, "devices"), bound(CounterItem, "devices")),
+            RemoteCommandsTable(bound(RemoteCommandItem, "remote_commands")),
+            CreativesTable(bound(CreativeItem, "creatives")),
+            BrokersTable(bound(BrokerItem, "brokers")),
         )
 
 
 def opened(model: type[M], table: str, *, region: str, host: str | None) -> type[M]:
-    """The model bound to the table, with its client made."""
+    """The model bound to the table, with its client made. A function has no name for the tables
+    of models that it does not serve."""
     bound = placed(model, table, region=region, host=host)
     bound.Meta.max_pool_connections = THREADS
-    make_client(bound)
+    if table:
+        make_client(bound)
     return bound
 
 
@@ -280,6 +287,51 @@ class CommandsQuery:
         return await self._threads.run(
             table.list_of_device, device_id, limit=limit, before=before, consistent=consistent
         )
+
+
+class CreativesQuery:
+    """Of the live slot."""
+
+    def __init__(self, threads: Threads, tables: Slotted[CreativesTable]) -> None:
+        self._threads = threads
+        self._tables = tables
+
+    async def get(self, creative_id: str) -> CreativeRow | None:
+        """Strongly consistent."""
+        table = await self._tables.live()
+        return await self._threads.run(table.load, (creative_id,))
+
+    async def get_many(self, ids: Sequence[str]) -> Sequence[CreativeRow]:
+        """In any order; those that are not there are missing. May lag by moments."""
+        if not ids:
+            return []
+        table = await self._tables.live()
+        return await self._threads.run(table.get_many, ids)
+
+    async def list(
+        self, status: CreativeStatus, *, limit: int, before: int | None
+    ) -> tuple[list[CreativeRow], int | None]:
+        """Newest change first, and the time (ms) to continue before. May lag by moments."""
+        table = await self._tables.live()
+        return await self._threads.run(table.list_by_status, status, limit=limit, before=before)
+
+
+class BrokersQuery:
+    """Of the live slot."""
+
+    def __init__(self, threads: Threads, tables: Slotted[BrokersTable]) -> None:
+        self._threads = threads
+        self._tables = tables
+
+    async def get(self, name: str) -> BrokerRow | None:
+        """Strongly consistent."""
+        table = await self._tables.live()
+        return await self._threads.run(table.load, (name,))
+
+    async def list(self) -> Sequence[BrokerRow]:
+        """By name, retired ones too."""
+        table = await self._tables.live()
+        return await self._threads.run(table.list_all)
 
 
 class TwinsQuery:

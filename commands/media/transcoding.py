@@ -1,0 +1,282 @@
+"""Policy ``transcoding``: carries a creative from its discovery to a rendition, whatever fails.
+
+What is due is asked of the creative alone (``next_step``); the policy only makes sure that somebody
+asks: after every event that may change it, when the pause of a retry is over, and at intervals
+while something is under way, for a job's reports may be missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import assert_never
+
+from pydantic import BaseModel, ConfigDict
+
+from commands.kernel.dispatch import Dispatcher, Unit
+from commands.kernel.policy import Action, Policy, PolicyState, Schedule, Send, Timeout
+from commands.media.creatives import known
+from commands.media.ports import Fetches, Job, JobReport, JobStatus, Transcoder
+from domain.kernel.event import Event, id_of
+from domain.kernel.recorded import Context
+from domain.media import creative as creatives
+from domain.media.creative import (
+    CREATIVE,
+    Creative,
+    CreativeDiscovered,
+    CreativeFetched,
+    CreativeQuarantined,
+    CreativeReleased,
+    JobNotRecorded,
+    JobSubmitted,
+    NextStep,
+    Stage,
+    TranscodingCanceled,
+    TranscodingFailed,
+    TranscodingRequested,
+    next_step,
+)
+from domain.media.errors import JobRefused
+from domain.media.ladder import Ladder
+
+RETRY = "retry"
+LOOK = "look"
+LOOK_AFTER = timedelta(seconds=60)
+LONGEST_LOOK = timedelta(minutes=15)
+"""Between two looks at something that is under way for long."""
+LONGEST_JOB = timedelta(hours=6)
+"""After that a job counts as lost, whatever its transcoder says."""
+SINCE = datetime(2026, 11, 25, tzinfo=UTC)
+
+
+class Message(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    creative_id: str
+
+
+class ContinueCreative(Message):
+    """Do what is due, if anything is."""
+
+
+class LookAtJob(Message):
+    """Ask the transcoder, if a job is under way."""
+
+
+class EndJob(Message):
+    job_id: str
+
+
+class Following(PolicyState):
+    """``busy``: something is under way that may get lost. ``since``: of the last event."""
+
+    busy: bool = False
+    job_id: str = ""
+    since: datetime | None = None
+
+
+def fold(following: Following, event: Event) -> Following:
+    match event:
+        case CreativeDiscovered() | CreativeFetched() | CreativeReleased() | TranscodingRequested():
+            return Following(busy=True, since=event.timestamp)
+        case JobSubmitted():
+            return Following(busy=True, job_id=event.job_id, since=event.timestamp)
+        case TranscodingFailed():
+            return Following(busy=event.retry_at is not None, since=event.timestamp)
+        case creatives.JobProgressed():
+            return following.model_copy(update={"since": event.timestamp})
+        case CreativeQuarantined() | TranscodingCanceled():
+            return Following(job_id=following.job_id, since=event.timestamp)
+        case _:
+            return Following(since=event.timestamp)
+
+
+def react(following: Following, event: Event) -> Sequence[Action]:
+    creative_id = id_of(event.originator_id)
+    look = Schedule(LOOK, event.timestamp + LOOK_AFTER)
+    match event:
+        case CreativeDiscovered() | CreativeFetched() | CreativeReleased() | TranscodingRequested():
+            return [look, Send(ContinueCreative(creative_id=creative_id))]
+        case JobSubmitted():
+            return [look]
+        case TranscodingFailed() if event.retry_at:
+            return [Schedule(RETRY, event.retry_at)]
+        case CreativeQuarantined() | TranscodingCanceled() if following.job_id:
+            return [Send(EndJob(creative_id=creative_id, job_id=following.job_id))]
+        case _:
+            return ()
+
+
+def on_timeout(following: Following, timeout: Timeout) -> Sequence[Action]:
+    """Looks again at growing intervals until nothing is under way."""
+    if not following.busy or following.since is None:
+        return ()
+    creative_id = id_of(timeout.stream)
+    if timeout.name == RETRY:
+        return [
+            Send(ContinueCreative(creative_id=creative_id)),
+            Schedule(LOOK, timeout.due_at + LOOK_AFTER),
+        ]
+    elapsed = max(timeout.due_at - following.since, LOOK_AFTER)
+    return [
+        Send(LookAtJob(creative_id=creative_id)),
+        Send(ContinueCreative(creative_id=creative_id)),
+        Schedule(LOOK, timeout.due_at + min(elapsed, LONGEST_LOOK)),
+    ]
+
+
+TRANSCODING = Policy("transcoding", CREATIVE.category, SINCE, Following, fold, react, on_timeout)
+
+
+class Transcodings:
+    """Carries creatives on. Each may be done again."""
+
+    def __init__(
+        self, *, dispatcher: Dispatcher, transcoder: Transcoder, fetches: Fetches, ladder: Ladder
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._transcoder = transcoder
+        self._fetches = fetches
+        self._ladder = ladder
+
+    async def advance(self, context: Context, message: ContinueCreative) -> None:
+        state = await self._load(context, message.creative_id)
+        match next_step(state, now=self._dispatcher.clock.now()):
+            case NextStep.FETCH:
+                await self._fetches.ask(state.id, state.version)
+            case NextStep.SUBMIT:
+                await self._submit(context, state)
+            case None:
+                return
+            case step:
+                assert_never(step)
+
+    async def _load(self, context: Context, creative_id: str) -> Creative:
+        state, _ = await self._dispatcher.execute(context, lambda unit: known(unit, creative_id))
+        return state
+
+    async def _submit(self, context: Context, state: Creative) -> None:
+        ladder = state.wanted or self._ladder.version
+        try:
+            job_id = await self._transcoder.submit(job_of(state, ladder))
+        except JobRefused as error:
+            await self._fail(context, state.id, error.code, error.detail, retryable=False)
+            return
+
+        async def decide(unit: Unit) -> None:
+            now = await unit.load(CREATIVE, state.id)
+            if now.jobs == state.jobs:
+                submitted = creatives.record_submitted(
+                    now, job_id=job_id, ladder=ladder, at=unit.at
+                )
+                unit.append(now, submitted)
+
+        await self._dispatcher.execute(context, decide)
+
+    async def look(self, context: Context, message: LookAtJob) -> None:
+        """A job that nobody knows any more, or that takes for ever, has failed."""
+        state = await self._load(context, message.creative_id)
+        if not state.in_flight or state.since is None:
+            return
+        report = await self._transcoder.look(state.job_id)
+        lost = self._dispatcher.clock.now() - state.since > LONGEST_JOB
+        if report is not None and not (lost and report.status == JobStatus.PROGRESSING):
+            await self.report(context, report)
+            return
+        await self._transcoder.cancel(state.job_id)
+        why = "the transcoder does not know the job" if report is None else "no end after hours"
+        await self._fail(context, state.id, "job_lost", why, retryable=True, job_id=state.job_id)
+
+    async def end(self, _: Context, message: EndJob) -> None:
+        await self._transcoder.cancel(message.job_id)
+
+    async def report(self, context: Context, report: JobReport) -> None:
+        """What a transcoder tells of a job. Raises ``JobNotRecorded`` when it is too early."""
+
+        async def decide(unit: Unit) -> None:
+            state = await known(unit, report.creative_id)
+            if report.job_id != state.job_id:
+                if report.attempt > state.jobs:
+                    raise JobNotRecorded("the job is not recorded yet", job_id=report.job_id)
+                return
+            unit.append(state, decided(state, report, unit))
+
+        await self._dispatcher.execute(context, decide)
+
+    async def _fail(
+        self,
+        context: Context,
+        creative_id: str,
+        error: str,
+        detail: str,
+        *,
+        retryable: bool,
+        job_id: str | None = None,
+    ) -> None:
+        """``job_id``: only if that one is under way."""
+
+        async def decide(unit: Unit) -> None:
+            state = await known(unit, creative_id)
+            if job_id is not None and (job_id != state.job_id or not state.in_flight):
+                return
+            failed = creatives.record_failure(
+                state,
+                during="transcoding",
+                error=error,
+                detail=detail,
+                vast_code=405,
+                retryable=retryable,
+                at=unit.at,
+            )
+            unit.append(state, failed)
+
+        await self._dispatcher.execute(context, decide)
+
+
+def job_of(state: Creative, ladder: str) -> Job:
+    """The job of the next attempt. Its token is the same until that is recorded."""
+    assert state.source is not None, "what is not fetched cannot be rendered"
+    attempt = state.jobs + 1
+    return Job(
+        token=f"{state.id}-{ladder}-{attempt}",
+        creative_id=state.id,
+        ladder=ladder,
+        attempt=attempt,
+        original=state.original,
+        prefix=f"renditions/{state.content}/{ladder}/{attempt}/",
+        source=state.source,
+        captions=state.captions,
+    )
+
+
+def decided(state: Creative, report: JobReport, unit: Unit) -> list[Event]:
+    """Forward or not at all."""
+    match report.status:
+        case JobStatus.SUBMITTED:
+            return []
+        case JobStatus.PROGRESSING:
+            stage = report.stage or Stage.PROBING
+            return creatives.record_progress(state, job_id=report.job_id, stage=stage, at=unit.at)
+        case JobStatus.COMPLETE:
+            assert report.rendition is not None, "what is complete has a rendition"
+            return creatives.record_complete(
+                state, job_id=report.job_id, rendition=report.rendition, at=unit.at
+            )
+        case JobStatus.CANCELED:
+            return creatives.record_canceled(
+                state, job_id=report.job_id, by="transcoder", at=unit.at
+            )
+        case JobStatus.ERROR if state.in_flight:
+            return creatives.record_failure(
+                state,
+                during="transcoding",
+                error=report.error or "unknown",
+                detail=report.detail or "",
+                vast_code=405,
+                retryable=report.retryable,
+                at=unit.at,
+            )
+        case JobStatus.ERROR:
+            return []
+        case status:
+            assert_never(status)

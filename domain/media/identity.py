@@ -1,0 +1,74 @@
+"""Which creatives are the same film, before anybody has looked at its bytes.
+
+A registered id counts within its registry and broker (VAST 4.3 section 3.7.1, ``UniversalAdId``);
+an id of "unknown", which the IAB's CTV addendum lets unregistered ads carry, is no id: taken for
+one, all of them would become a single film. Without an id it is the canonical address.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, NewType
+
+CreativeId = NewType("CreativeId", str)
+"""26 characters of lower-case base32: 130 bits of the SHA-256 of the identity."""
+
+NO_ID = frozenset(("", "unknown", "none", "null", "n/a", "0"))
+VOLATILE = frozenset(
+    (
+        "cb", "cachebuster", "cachebusting", "correlator", "ord", "rnd", "rand", "random",
+        "timestamp", "expires", "signature", "key-pair-id", "policy", "awsaccesskeyid", "token",
+        "hdnts", "hdnea", "hdntl", "x-amz-algorithm", "x-amz-credential", "x-amz-date",
+        "x-amz-expires", "x-amz-signature", "x-amz-signedheaders", "x-amz-security-token",
+        "x-goog-algorithm", "x-goog-credential", "x-goog-date", "x-goog-expires",
+        "x-goog-signature", "x-goog-signedheaders",
+    )
+)  # fmt: skip
+"""Query parameters that say who may fetch and not what: another one each time."""
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+ADDRESS = re.compile(r"(https?)://([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#.*)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """``text``: readable; the id is made of it."""
+
+    kind: Literal["registered", "url"]
+    text: str
+
+    @property
+    def creative_id(self) -> CreativeId:
+        digest = hashlib.sha256(f"{self.kind}\n{self.text}".encode()).digest()
+        return CreativeId(base64.b32encode(digest).decode().lower()[:26])
+
+
+def identity_of(ids: Iterable[tuple[str, str]], *, broker: str | None, media_url: str) -> Identity:
+    """``ids``: registry and value of each ``UniversalAdId``, in order: the first counts."""
+    for registry, value in ids:
+        if not (_blank(registry) or _blank(value)):
+            text = f"{broker or '*'} {registry.strip().lower()} {value.strip()}"
+            return Identity("registered", text)
+    return Identity("url", canonical(media_url))
+
+
+def _blank(text: str) -> bool:
+    return text.strip().lower() in NO_ID
+
+
+def canonical(url: str) -> str:
+    """Scheme and host in lower case, no default port, no fragment, no volatile parameter."""
+    found = ADDRESS.fullmatch(url.strip())
+    if found is None:
+        return url.strip()
+    scheme, host, path, query = found[1].lower(), found[2].lower(), found[3] or "/", found[4] or ""
+    kept = [one for one in query.split("&") if one and _lasting(one)]
+    address = f"{scheme}://{host.removesuffix(DEFAULT_PORTS[scheme])}{path}"
+    return f"{address}?{'&'.join(kept)}" if kept else address
+
+
+def _lasting(parameter: str) -> bool:
+    return parameter.partition("=")[0].lower() not in VOLATILE
