@@ -30,15 +30,12 @@ STATUS: Mapping[str, int] = {
     "parked_row_not_found": 404,
     "dead_letters_not_found": 404,
     "backup_not_found": 404,
-<<<<<<< HEAD
     "report_not_found": 404,
-=======
     "creative_not_found": 404,
     "broker_not_found": 404,
     "broker_retired": 404,
     "blocklist_entry_not_found": 404,
     "remote_not_found": 404,
->>>>>>> main
     "method_not_allowed": 405,
     "request_timeout": 408,
     "version_conflict": 409,
@@ -68,9 +65,7 @@ STATUS: Mapping[str, int] = {
     "invalid_input": 422,
     "invalid_proof": 422,
     "command_not_supported": 422,
-<<<<<<< HEAD
     "report_too_costly": 422,
-=======
     "job_refused": 422,
     "undecodable": 422,
     "no_picture": 422,
@@ -79,7 +74,6 @@ STATUS: Mapping[str, int] = {
     "url_refused": 422,
     "address_forbidden": 422,
     "redirect_refused": 422,
->>>>>>> main
     "precondition_required": 428,
     "rate_limited": 429,
     "too_many_streams": 429,
@@ -97,12 +91,9 @@ STATUS: Mapping[str, int] = {
     "hints_unavailable": 503,
     "read_model_behind": 503,
     "canary_lost": 503,
-<<<<<<< HEAD
     "statistics_unavailable": 503,
     "reports_unavailable": 503,
-=======
     "transcoder_unavailable": 503,
->>>>>>> main
     "deadline_exceeded": 504,
     "remote_timeout": 504,
 }
