@@ -214,7 +214,10 @@ async def outbox(settings: Settings) -> AsyncIterator[SQSBroker]:
                 clock=SystemClock(),
             )
         worker = outboxes.OutboxWorker(
-            handlers, broker=broker, dead_letters=settings.outbox_dead_letters
+            handlers,
+            broker=broker,
+            dead_letters=settings.outbox_dead_letters,
+            dropped={pixels.KIND},
         )
         outboxes.subscribe(
             broker,
