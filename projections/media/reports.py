@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from typing import Protocol
 
-from domain.kernel.errors import ContractError, InvalidInput, NotFound, Refused, Unavailable
+from domain.kernel.errors import HomecastError, InvalidInput, NotFound, Refused, Unavailable
 from projections.media.statistics import TEXT_MAX
 
 DAYS_MAX = 92
@@ -37,7 +37,7 @@ class ReportTooCostly(Refused):
     code = "report_too_costly"
 
 
-class ReportFailed(ContractError):
+class ReportFailed(HomecastError):
     """The query does not fit the data: a defect here, or files that others have put there."""
 
     code = "report_failed"

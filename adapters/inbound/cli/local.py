@@ -19,7 +19,7 @@ from adapters.outbound.embedded.program import Program, Ready
 from adapters.outbound.embedded.redis import Redis
 
 REGION = "eu-central-1"
-PLATFORM = ("api", "gateway", "relay", "projector", "sweeper", "policies", "outbox")
+PLATFORM = ("api", "gateway", "relay", "projector", "sweeper", "policies", "outbox", "deliverer")
 """In the order of their start."""
 FUNCTIONS = ("api", "relay", "projector")
 """Those that ``serverless.yml`` has as functions."""
@@ -31,6 +31,7 @@ COMMANDS = {
     "sweeper": ("-m", "adapters.inbound.workers", "sweeper"),
     "policies": ("-m", "adapters.inbound.workers", "policies"),
     "outbox": ("-m", "adapters.inbound.workers", "outbox"),
+    "deliverer": ("-m", "adapters.inbound.workers", "deliverer"),
 }
 RHYTHM = {
     # A poll that is cut off at the embedded AWS lives on and swallows the next message, and a long
@@ -96,7 +97,8 @@ class Engines:
         # Of its keys the embedded KMS keeps what it had when it was last stopped in peace: what
         # they wrap would not survive a crash.
         keys = {"HOMECAST_KMS_KEY": "", "HOMECAST_KEY_FILE": str(self.key_file)}
-        return self._settings(outputs) | keys
+        folder = {"HOMECAST_REPORTS_FOLDER": str(self.key_file.with_name("reports"))}
+        return self._settings(outputs) | keys | folder
 
     async def functions(self, stage: str) -> dict[str, str]:
         """The same with the functions of `serverless.yml`, and the address of their API.

@@ -1,4 +1,4 @@
-"""Beacons: what players tell of our ads, ``/v1/beacons/{event}?t=<token>``. No other credentials.
+"""Beacons: what players tell of our ads, ``/beacons/{event}?t=<token>``. No other credentials.
 
 A beacon is answered once the stream has it: 204, or a GIF of one pixel to a player that asks for an
 image (by ``Accept``, or by ``.gif`` behind the event). A bad token is answered with a problem (400
@@ -21,7 +21,7 @@ from adapters.inbound.http.problems import DOCUMENTED
 from commands.kernel.ports import Clock
 from projections.media.statistics import PLAYED, Facts, Kind, Record, Records
 
-router = APIRouter(prefix="/v1/beacons", tags=["beacons"], responses=DOCUMENTED)
+router = APIRouter(prefix="/beacons", tags=["beacons"], responses=DOCUMENTED)
 PIXEL = bytes.fromhex(
     "47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b"
 )
@@ -106,4 +106,4 @@ def beacon_url(base: str, tokens: BeaconTokens, kind: Kind, facts: Facts, *, now
     """The address to be put into VAST beside the broker's own. ``base``: of the API, in public."""
     token = tokens.sign(kind, facts, now=now)
     code = f"&code={ERROR_CODE}" if kind is Kind.ERROR else ""
-    return f"{base.rstrip('/')}/v1/beacons/{kind.value}?t={quote(token, safe='.')}{code}"
+    return f"{base.rstrip('/')}/beacons/{kind.value}?t={quote(token, safe='.')}{code}"

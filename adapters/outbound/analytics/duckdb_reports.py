@@ -103,10 +103,12 @@ class DuckDbReports:
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
                 "allow_community_extensions": False,
-                "allowed_directories": [str(self._files.root.resolve())],
-                "enable_external_access": False,
             },
         )
+        root = str(self._files.root.resolve()).replace("'", "''")
+        # In this order: the folder cannot be named any more once all others are shut out.
+        connection.execute(f"SET allowed_directories = ['{root}']")
+        connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         try:
             connection.execute(relation(files))
@@ -123,10 +125,14 @@ def relation(files: Sequence[Path]) -> str:
     empty = f"SELECT {nothing}, CAST(NULL AS VARCHAR) AS {DAY} WHERE false"
     if not files:
         return f"CREATE VIEW statistics AS {empty}"
-    listed = ", ".join("'" + str(one.resolve()).replace("'", "''") + "'" for one in files)
+    listed = ", ".join(map(quoted, files))
     options = f"hive_partitioning = true, hive_types = {{'{DAY}': VARCHAR}}, union_by_name = true"
     held = f"SELECT * FROM read_parquet([{listed}], {options})"  # noqa: S608 ours
     return f"CREATE VIEW statistics AS {held} UNION ALL BY NAME {empty}"
+
+
+def quoted(path: Path) -> str:
+    return "'" + str(path.resolve()).replace("'", "''") + "'"
 
 
 def queried(connection: Any, sql: str, parameters: dict[str, str], limit: int) -> Table:

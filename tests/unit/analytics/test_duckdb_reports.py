@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -89,7 +90,8 @@ async def test_a_filter_is_a_value_and_never_sql(
     traffic = Traffic(7)
     files.add(traffic.all)
     [filtered] = narrowed
-    filters = replace(DAYS, **narrowed)
+    changes: dict[str, Any] = {**narrowed}
+    filters = replace(DAYS, **changes)
     heeding = [name for name, one in REPORTS.items() if filtered in one.filters]
     assert heeding
     for name in heeding:
