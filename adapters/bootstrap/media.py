@@ -82,7 +82,9 @@ async def transcoder(settings: Settings, folder: Path) -> AsyncIterator[SQSBroke
     """``folder``: for films while they are worked on."""
     async with AsyncExitStack() as stack:
         parts = await stack.enter_async_context(core(settings, "transcoder"))
-        media = await stack.enter_async_context(S3MediaObjects.opened(aws(settings), settings))
+        media = await stack.enter_async_context(
+            S3MediaObjects.opened(aws(settings), settings.media_bucket)
+        )
         port = await stack.enter_async_context(transcoder_of(settings, parts))
         web = web_of(settings)
         stack.push_async_callback(web.close)

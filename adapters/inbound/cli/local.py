@@ -19,7 +19,17 @@ from adapters.outbound.embedded.program import Program, Ready
 from adapters.outbound.embedded.redis import Redis
 
 REGION = "eu-central-1"
-PLATFORM = ("api", "gateway", "relay", "projector", "sweeper", "policies", "outbox", "deliverer")
+PLATFORM = (
+    "api",
+    "gateway",
+    "relay",
+    "projector",
+    "sweeper",
+    "policies",
+    "outbox",
+    "transcoder",
+    "deliverer",
+)
 """In the order of their start."""
 FUNCTIONS = ("api", "relay", "projector")
 """Those that ``serverless.yml`` has as functions."""
@@ -31,6 +41,7 @@ COMMANDS = {
     "sweeper": ("-m", "adapters.inbound.workers", "sweeper"),
     "policies": ("-m", "adapters.inbound.workers", "policies"),
     "outbox": ("-m", "adapters.inbound.workers", "outbox"),
+    "transcoder": ("-m", "adapters.inbound.workers", "transcoder"),
     "deliverer": ("-m", "adapters.inbound.workers", "deliverer"),
 }
 RHYTHM = {
