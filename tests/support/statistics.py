@@ -72,7 +72,7 @@ class Traffic:
             at = START + timedelta(seconds=self._random.randrange(5 * 3600))
             base = Facts(
                 request_id=f"r{number}",
-                broker=pick(("acme", "o'hara \"&\" sons", "zeta\\' OR 1=1 --")),
+                broker=pick(("acme", 'o\'hara "&" sons', "zeta\\' OR 1=1 --")),
                 service=pick(("tv", "web")),
                 session=pick(("", *(f"s{each}" for each in range(12)))),
             )
