@@ -233,9 +233,7 @@ async def test_a_repeated_beacon_is_the_same_event(ads: WorldClient) -> None:
 
 
 @pytest.mark.parametrize(("path", "accept"), [(".gif", "*/*"), ("", "image/avif,image/*;q=0.8")])
-async def test_who_asks_for_an_image_gets_a_pixel(
-    ads: WorldClient, path: str, accept: str
-) -> None:
+async def test_who_asks_for_an_image_gets_a_pixel(ads: WorldClient, path: str, accept: str) -> None:
     world, client = ads
     answer = await client.get(url().replace("impression", "impression" + path),
                               headers={"Accept": accept})  # fmt: skip
@@ -248,9 +246,7 @@ async def test_who_asks_for_an_image_gets_a_pixel(
     ("told", "code"),
     [("405", 405), ("[ERRORCODE]", 900), ("", 900), ("-1", 900), ("٤٠٥", 900), ("4055", 900)],
 )
-async def test_a_player_fills_in_its_error_code(
-    ads: WorldClient, told: str, code: int
-) -> None:
+async def test_a_player_fills_in_its_error_code(ads: WorldClient, told: str, code: int) -> None:
     world, client = ads
     address = url(Kind.ERROR)
     assert address.endswith("&code=[ERRORCODE]")
