@@ -138,6 +138,10 @@ class Settings(BaseSettings):
     renders_table: str = Field("", description="Jobs of the transcoder on one machine")
     job_events_queue: str = Field("", description="URL of the queue of what transcoders report")
     job_events_dead_letters: str = Field("", description="URL of its dead-letter queue")
+    statistics_stream: str = Field("", description="Kinesis stream of the statistics of ads")
+    statistics_bucket: str = Field("", description="Statistics of ads, as Parquet files by day")
+    athena_database: str = Field("", description="Glue database of the table `statistics`")
+    athena_work_group: str = Field("", description="Athena work group of the reports")
     outbox_queue: str = Field("", description="URL of the queue of effects to be delivered")
     outbox_dead_letters: str = Field("", description="URL of the queue of effects given up")
 
@@ -174,6 +178,20 @@ class Settings(BaseSettings):
         description="Networks (CIDR), comma-separated, whose `X-Device-*` and `X-Forwarded-For`"
         " headers of an ad request are believed",
     )
+    beacon_url: str = Field(
+        "", description="Where players find `/beacons/`, in public; the API's address if empty"
+    )
+    beacon_keys: SecretStr = Field(
+        SecretStr(""),
+        description="Keys that seal beacons: `id:base64` of 64 random bytes each, comma-separated,"
+        " the first of which is used and all of which are taken. Empty: made of the key file",
+    )
+    reports: Literal["duckdb", "athena"] = Field(
+        "duckdb", description="Who makes the reports of statistics: this machine, or Amazon Athena"
+    )
+    reports_folder: Path | None = Field(
+        None, description="DuckDB's copy of the statistics, 4 GB at most; else one of the system's"
+    )
     ad_requests_per_minute: int = Field(600_000, ge=1, description="Ad requests a minute and key")
 
     # Personal data
@@ -200,6 +218,11 @@ class Settings(BaseSettings):
     )
     relay_lease_seconds: float = Field(
         10.0, gt=0, description="A relay that is silent for so long loses its shards to another"
+    )
+    statistics_interval: float = Field(
+        60.0,
+        gt=0,
+        description="Seconds that a record waits for its file, where no Firehose delivers",
     )
     sweep_interval: float = Field(1.0, gt=0, description="Seconds between looks for due commands")
     rate_limit_per_minute: int = Field(

@@ -28,6 +28,7 @@ PLATFORM = (
     "policies",
     "outbox",
     "transcoder",
+    "deliverer",
 )
 """In the order of their start."""
 FUNCTIONS = ("api", "relay", "projector")
@@ -41,6 +42,7 @@ COMMANDS = {
     "policies": ("-m", "adapters.inbound.workers", "policies"),
     "outbox": ("-m", "adapters.inbound.workers", "outbox"),
     "transcoder": ("-m", "adapters.inbound.workers", "transcoder"),
+    "deliverer": ("-m", "adapters.inbound.workers", "deliverer"),
 }
 RHYTHM = {
     # A poll that is cut off at the embedded AWS lives on and swallows the next message, and a long
@@ -106,7 +108,8 @@ class Engines:
         # Of its keys the embedded KMS keeps what it had when it was last stopped in peace: what
         # they wrap would not survive a crash.
         keys = {"HOMECAST_KMS_KEY": "", "HOMECAST_KEY_FILE": str(self.key_file)}
-        return self._settings(outputs) | keys
+        folder = {"HOMECAST_REPORTS_FOLDER": str(self.key_file.with_name("reports"))}
+        return self._settings(outputs) | keys | folder
 
     async def functions(self, stage: str) -> dict[str, str]:
         """The same with the functions of `serverless.yml`, and the address of their API.

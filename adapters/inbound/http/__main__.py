@@ -8,6 +8,7 @@ import contextlib
 import signal
 import socket
 from collections.abc import Iterator
+from functools import partial
 
 import structlog
 import uvicorn
@@ -16,8 +17,10 @@ from fastapi import FastAPI
 
 from adapters.bootstrap.http import api
 from adapters.bootstrap.process import load
+from adapters.bootstrap.statistics import statistics
 from adapters.inbound.http.app import create_app
 from adapters.inbound.http.connections import REQUEST_WITHIN, TAKEN_WITHIN, impatient
+from adapters.inbound.http.statistics import mount as mount_statistics
 from adapters.inbound.process import SETTLED_AFTER, settle
 from adapters.settings import Settings
 
@@ -55,8 +58,8 @@ class Server(uvicorn.Server):
 
 
 async def serve(settings: Settings, *, request_within: float, taken_within: float) -> None:
-    async with api(settings) as container:
-        app = create_app(container)
+    async with api(settings) as container, statistics(settings) as counted:
+        app = create_app(container, mounts=[partial(mount_statistics, statistics=counted)])
         asyncio.get_running_loop().call_later(SETTLED_AFTER, settle)
         config = uvicorn.Config(
             app,

@@ -25,8 +25,9 @@ TRUSTED_FOR = 30.0
 REFUSED_FOR = 5.0
 V = TypeVar("V")
 PUBLIC = frozenset({"/", "/assets/{digest}/{name}", "/docs", "/docs/{name}", "/openapi.json",
-                    "/health/live", "/health/ready"})  # fmt: skip
-"""Routes that need no token. Every other one lies below ``/v1`` and names a scope."""
+                    "/health/live", "/health/ready", "/beacons/{event}"})  # fmt: skip
+"""Routes that need no token; beacons carry one of their own. Every other one lies below ``/v1`` and
+names a scope."""
 
 
 class TokenCache:

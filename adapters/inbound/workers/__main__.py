@@ -63,6 +63,13 @@ async def transcoder(stop: asyncio.Event) -> None:
         await broker.stop()
 
 
+async def deliverer(stop: asyncio.Event) -> None:
+    from adapters.bootstrap import statistics
+
+    async with statistics.deliverer(load("deliverer")) as worker:
+        await worker.run(stop)
+
+
 WORKERS = {
     "relay": relay,
     "projector": projector,
@@ -70,6 +77,7 @@ WORKERS = {
     "policies": policies,
     "outbox": outbox,
     "transcoder": transcoder,
+    "deliverer": deliverer,
 }
 
 if __name__ == "__main__":

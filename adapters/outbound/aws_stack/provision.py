@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
@@ -63,12 +64,18 @@ async def provision(
     wanted = template or load_template()
     async with place.client("cloudformation") as client, place.client("s3") as s3:
         url = await stored(s3, f"{prefix}-templates", json.dumps(wanted))
-        await apply(client, stack, prefix, url)
+        parameters = {"Prefix": prefix, "MediaOnAws": media_on_aws(place)}
+        await apply(client, stack, parameters, url)
         described = await describe(client, stack)
     outputs = {o["OutputKey"]: o["OutputValue"] for o in (described or {}).get("Outputs", [])}
     if place.endpoint_url is not None:
         await mend(place, stack, wanted)
     return {variable_of(key): outputs[key] for key in wanted["Outputs"]}
+
+
+def media_on_aws(place: Place) -> str:
+    """The embedded engine has no MediaConvert, no Firehose and no Athena to speak of."""
+    return "true" if place.endpoint_url is None else "false"
 
 
 async def stored(s3: S3Client, bucket: str, body: str) -> str:
@@ -82,11 +89,15 @@ async def stored(s3: S3Client, bucket: str, body: str) -> str:
     return f"{s3.meta.endpoint_url}/{bucket}/{TEMPLATE}"
 
 
-async def apply(client: CloudFormationClient, stack: str, prefix: str, url: str) -> None:
+async def apply(
+    client: CloudFormationClient, stack: str, parameters: Mapping[str, str], url: str
+) -> None:
     request: Any = {
         "StackName": stack,
         "TemplateURL": url,
-        "Parameters": [{"ParameterKey": "Prefix", "ParameterValue": prefix}],
+        "Parameters": [
+            {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
+        ],
     }
     if await describe(client, stack) is None:
         await client.create_stack(**request)

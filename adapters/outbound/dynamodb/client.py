@@ -21,8 +21,10 @@ from domain.kernel.errors import (
 )
 
 if TYPE_CHECKING:
+    from types_aiobotocore_athena import AthenaClient
     from types_aiobotocore_dynamodb import DynamoDBClient
     from types_aiobotocore_dynamodbstreams import DynamoDBStreamsClient
+    from types_aiobotocore_kinesis import KinesisClient
     from types_aiobotocore_kms import KMSClient
     from types_aiobotocore_s3 import S3Client
     from types_aiobotocore_sqs import SQSClient
@@ -58,6 +60,12 @@ class AwsConnection:
 
     def sqs(self) -> AbstractAsyncContextManager[SQSClient]:
         return self.session.create_client("sqs", **self._options())
+
+    def kinesis(self) -> AbstractAsyncContextManager[KinesisClient]:
+        return self.session.create_client("kinesis", **self._options())
+
+    def athena(self) -> AbstractAsyncContextManager[AthenaClient]:
+        return self.session.create_client("athena", **self._options())
 
     def kms(self) -> AbstractAsyncContextManager[KMSClient]:
         return self.session.create_client("kms", **self._options())
