@@ -157,7 +157,7 @@ class Settings(BaseSettings):
     media_url: str = Field(
         "", description="Where films are served: CloudFront, or the API's own `/media` if empty"
     )
-    transcoder: Literal["ffmpeg", "mediaconvert"] = Field(
+    transcoder: Literal["ffmpeg"] = Field(
         "ffmpeg", description="Who renders films: this machine, or AWS Elemental MediaConvert"
     )
     work_folder: Path | None = Field(
