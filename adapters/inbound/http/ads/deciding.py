@@ -73,18 +73,18 @@ class Deciding:
         settings = container.settings
         self._base = settings.media_url or f"{settings.api_url}/media"
 
-    async def decide(self, request: AdRequest, found: Sequence[AdBreak]) -> Decided:
-        """Of all breaks of an answer in one look. Never raises for what a film is at: what cannot
+    async def decide(self, request: AdRequest, found: Sequence[AdBreak]) -> list[Decided]:
+        """Of each break of an answer, in one look. Never raises for what a film is at: what cannot
         be known counts as not ready."""
-        ads = [ad for one in found for ad in one.ads]
-        wanted = {ad.key: [self._wanted(request, ad, one) for one in ad.linears] for ad in ads}
-        await self._keep_blocked_out(ads, wanted)
-        every = [one for ones in wanted.values() for one in ones if one.identity]
-        rows = await self._rows(one.identity.creative_id for one in every if one.identity)
+        ads = [(place, ad) for place, one in enumerate(found) for ad in one.ads]
+        wanted = [[self._wanted(request, ad, one) for one in ad.linears] for _, ad in ads]
+        await self._keep_blocked_out([ad for _, ad in ads], wanted)
+        every = [one for ones in wanted for one in ones if one.identity]
+        rows = await self._rows(_id(one) for one in every)
         await self._claim(request, [one for one in every if _id(one) not in rows])
-        decided = Decided()
-        for ad in ads:
-            self._decide_ad(ad, wanted[ad.key], rows, decided)
+        decided = [Decided() for _ in found]
+        for (place, ad), films in zip(ads, wanted, strict=True):
+            self._decide_ad(ad, films, rows, decided[place])
         return decided
 
     async def slate(self, request: AdRequest) -> StreamingMedia | None:
@@ -124,14 +124,14 @@ class Deciding:
         return Wanted(creative, identity, message)
 
     async def _keep_blocked_out(
-        self, ads: Sequence[ResolvedAd], wanted: dict[str, list[Wanted]]
+        self, ads: Sequence[ResolvedAd], wanted: Sequence[list[Wanted]]
     ) -> None:
         blocklist = await self._configured.blocklist()
         if not blocklist.entries:
             return
-        for ad in ads:
+        for ad, films in zip(ads, wanted, strict=True):
             categories = tuple(one.value for one in ad.categories)
-            for place, one in enumerate(wanted[ad.key]):
+            for place, one in enumerate(films):
                 if one.identity is None or one.message is None:
                     continue
                 blocked = blocklist.blocks(
@@ -142,7 +142,7 @@ class Deciding:
                 )
                 if blocked:
                     code = 205 if blocked.kind == "category" else BLOCKED
-                    wanted[ad.key][place] = Wanted(one.creative, code=code, reason="BLOCKED")
+                    films[place] = Wanted(one.creative, code=code, reason="BLOCKED")
 
     async def _rows(self, ids: Iterable[str]) -> Mapping[str, CreativeRow]:
         try:
