@@ -146,6 +146,14 @@ def addresses(
     }
 
 
+def ad_broker(port: int, folder: Path) -> Program:
+    """The demo's; its films are made before it answers."""
+    module = "adapters.inbound.cli.ad_demo.broker"
+    command = (sys.executable, "-m", module, str(port), str(folder))
+    ready = answers(f"http://{LOOPBACK}:{port}/health/ready")
+    return Program("ad-broker", command, inherited() | {"PYTHONUNBUFFERED": "1"}, ready)
+
+
 def process(name: str, environment: Mapping[str, str]) -> Program:
     """One of the platform's own processes."""
     command = (sys.executable, *COMMANDS[name])
