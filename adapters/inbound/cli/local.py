@@ -52,6 +52,8 @@ RHYTHM = {
     "HOMECAST_STREAM_POLL_INTERVAL": "0.1",
     # After a kill -9 the next relay waits for so long; the writes that it costs are free here.
     "HOMECAST_RELAY_LEASE_SECONDS": "4",
+    # Who plays with the demo looks at the reports at once.
+    "HOMECAST_STATISTICS_INTERVAL": "5",
 }
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH")
 

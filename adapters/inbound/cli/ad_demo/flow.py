@@ -60,9 +60,8 @@ async def watch_ads(api: httpx.AsyncClient, say: Callable[[str], None]) -> None:
 async def one_break(api: httpx.AsyncClient, player: httpx.AsyncClient) -> str:
     answer = await api.get("/v1/brokers/demo/vast", params={"service": "demo-tv"})
     answer.raise_for_status()
-    told = dict(
-        part.partition("=")[::2] for part in answer.headers["Homecast-Ad-Status"].split(";")
-    )
+    status = answer.headers["Homecast-Ad-Status"].split(";")
+    told = dict(part.partition("=")[::2] for part in status)
     for url in CALLS.findall(answer.text)[:MOST_CALLS]:
         await player.get(url)
     filled, left_out = told.get("filled", "0"), told.get("left-out", "0")
