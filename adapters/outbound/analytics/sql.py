@@ -5,7 +5,8 @@ Athena gets them with ``?`` for every ``:name``; DuckDB gets them translated (``
 Records may be there twice, so each text first makes one row of every ``event_key``, the earliest.
 That is cheap on the kinds that are few. Playback events are most of all rows: there, keys that are
 there more than once are looked for first, in one column of numbers, and all other rows are counted
-as they are; a third of the time, for two more looks at the columns in Athena.
+as they are; a third of the time, for two more looks at the columns in Athena. The rows have no name
+in that text, for DuckDB would keep whatever is named and used twice.
 
 Money is summed in whole numbers, billionths of the currency's unit: what a thousand impressions
 cost in millionths, one impression costs in billionths.
@@ -66,23 +67,19 @@ FROM counted
 ORDER BY broker, hour
 """
 
+PLAYED = f"{DAYS} AND {PLAYBACK} AND {BROKER} AND {CAMPAIGN} AND {CREATIVE}"
 COMPLETION = f"""
-WITH played AS (
-  SELECT event_key, kind, campaign, creative_id, dt
-  FROM statistics
-  WHERE {DAYS} AND {PLAYBACK} AND {BROKER} AND {CAMPAIGN} AND {CREATIVE}
-),
-repeated AS (
-  SELECT event_key FROM played GROUP BY event_key HAVING count(*) > 1
+WITH repeated AS (
+  SELECT event_key FROM statistics WHERE {PLAYED} GROUP BY event_key HAVING count(*) > 1
 ),
 once AS (
   SELECT kind, campaign, creative_id, dt
-  FROM played
-  WHERE event_key NOT IN (SELECT event_key FROM repeated)
+  FROM statistics
+  WHERE {PLAYED} AND event_key NOT IN (SELECT event_key FROM repeated)
   UNION ALL
   SELECT arbitrary(kind), arbitrary(campaign), arbitrary(creative_id), min(dt)
-  FROM played
-  WHERE event_key IN (SELECT event_key FROM repeated)
+  FROM statistics
+  WHERE {PLAYED} AND event_key IN (SELECT event_key FROM repeated)
   GROUP BY event_key
 ),
 counted AS (
