@@ -15,9 +15,9 @@ import pytest
 from adapters.outbound.analytics.athena_reports import AthenaReports
 from adapters.outbound.dynamodb.client import AwsConnection
 from adapters.outbound.embedded.ministack import CREDENTIALS
+from domain.kernel.errors import InvalidInput
 from projections.media.reports import (
     Filters,
-    InvalidInput,
     ReportFailed,
     ReportNotFound,
     ReportsUnavailable,
