@@ -157,9 +157,6 @@ class Settings(BaseSettings):
     media_url: str = Field(
         "", description="Where films are served: CloudFront, or the API's own `/media` if empty"
     )
-    transcoder: Literal["ffmpeg", "mediaconvert"] = Field(
-        "ffmpeg", description="Who renders films: this machine, or AWS Elemental MediaConvert"
-    )
     work_folder: Path | None = Field(
         None, description="For films while they are worked on; else the system's for such files"
     )

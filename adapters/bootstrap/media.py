@@ -47,16 +47,9 @@ class Rhythm(TypedDict):
 
 @asynccontextmanager
 async def transcoder_of(settings: Settings, parts: Core) -> AsyncIterator[Transcoder]:
-    """Whichever the settings name."""
-    async with AsyncExitStack() as stack:
-        if settings.transcoder == "mediaconvert":
-            from adapters.outbound.transcoding.mediaconvert.transcoder import opened
-
-            yield await stack.enter_async_context(opened(settings))
-        else:
-            sqs = await stack.enter_async_context(aws(settings).sqs())
-            table = JobTable(parts.dynamodb, settings.renders_table, parts.clock)
-            yield FfmpegTranscoder(table, SqsJobQueue(sqs, settings.renders_queue), parts.clock)
+    async with aws(settings).sqs() as sqs:
+        table = JobTable(parts.dynamodb, settings.renders_table, parts.clock)
+        yield FfmpegTranscoder(table, SqsJobQueue(sqs, settings.renders_queue), parts.clock)
 
 
 def transcodings(
@@ -121,8 +114,7 @@ async def transcoder(settings: Settings, folder: Path) -> AsyncIterator[SQSBroke
         subscribe(
             broker, settings.job_events_queue, events.handle, at_once=JOB_EVENTS_AT_ONCE, **rhythm
         )
-        if settings.transcoder == "ffmpeg":
-            await _render_here(settings, parts, broker, media, hints, folder, rhythm)
+        await _render_here(settings, parts, broker, media, hints, folder, rhythm)
         yield broker
 
 

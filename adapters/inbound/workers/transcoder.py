@@ -27,7 +27,7 @@ from projections.media.ports import Progress, ProgressHints
 log = structlog.get_logger("homecast.transcoder")
 
 RETRY_DELAY = Backoff(first=2.0, maximum=60.0)
-VISIBLE_AFTER = 60
+VISIBLE_AFTER = 30
 JOB_EVENTS_AT_ONCE = 8
 Handle = Callable[[Any], Awaitable[None]]
 
