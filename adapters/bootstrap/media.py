@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, TypedDict
 
 from adapters.bootstrap.core import Core, core
 from adapters.bootstrap.process import aws, make_broker
+from adapters.bootstrap.statistics import recording
 from adapters.inbound.workers.fetcher import Fetcher
+from adapters.inbound.workers.readiness import Readiness
 from adapters.inbound.workers.transcoder import JobEvents, rendering, subscribe
 from adapters.outbound.messaging.fetches import QueueFetches, tell
 from adapters.outbound.objects.media import S3MediaObjects
@@ -99,11 +101,13 @@ async def transcoder(settings: Settings, folder: Path) -> AsyncIterator[SQSBroke
             return await media.read(key, limit=LARGEST_PLAYLIST)
 
         hints = RedisProgress(parts.link)
+        records = await stack.enter_async_context(recording(settings, "transcoder"))
         events = JobEvents(
             transcodings=transcodings(settings, parts, broker, port),
             decode=JobEventDecoder(read),
             hints=hints,
             ids=parts.ids,
+            tell_ready=Readiness(parts.media.store, records).tell,
         )
         at_once = settings.fetches_at_once
         subscribe(broker, settings.fetches_queue, fetcher.handle, at_once=at_once, **rhythm)

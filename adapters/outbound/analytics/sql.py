@@ -3,9 +3,10 @@
 Athena gets them with ``?`` for every ``:name``; DuckDB gets them translated (``duckdb_sql``).
 
 Records may be there twice, so each text first makes one row of every ``event_key``, the earliest.
-That is cheap on the kinds that are few. Playback events are most of all rows: there, keys that are
-there more than once are looked for first, in one column of numbers, and all other rows are counted
-as they are; a third of the time, for two more looks at the columns in Athena.
+That is cheap on the kinds that are few. Where rows are many, keys that are there more than once are
+looked for first, in one column of numbers, and all other rows are counted as they are: a third of
+the time and memory, for two more looks at the columns in Athena. The rows have no name in that
+text, for DuckDB would keep whatever is named and used twice.
 
 Money is summed in whole numbers, billionths of the currency's unit: what a thousand impressions
 cost in millionths, one impression costs in billionths.
@@ -33,20 +34,47 @@ NANOS = """CASE
 
 
 def once(columns: str, where: str) -> str:
-    """``columns``: names. One row for each event that ``where`` lets through."""
-    names = [name.strip() for name in columns.split(",")]
-    picked = ", ".join(f"arbitrary({name}) AS {name}" for name in names)
+    """``columns``: names. One row for each event that ``where`` lets through; for kinds that are
+    few."""
     return f"""once AS (
-  SELECT event_key, min(occurred_at) AS occurred_at, {picked}
+  SELECT event_key, min(occurred_at) AS occurred_at, {picked(columns)}
   FROM statistics
   WHERE {DAYS} AND {where}
   GROUP BY event_key
 )"""
 
 
+def mostly_once(columns: str, where: str, *, at: str = "occurred_at") -> str:
+    """The same for kinds that are many. ``at``: the earliest of which the row gets."""
+    return f"""repeated AS (
+  SELECT event_key
+  FROM statistics
+  WHERE {DAYS} AND {where}
+  GROUP BY event_key
+  HAVING count(*) > 1
+),
+once AS (
+  SELECT {at}, {columns}
+  FROM statistics
+  WHERE {DAYS} AND {where} AND event_key NOT IN (SELECT event_key FROM repeated)
+  UNION ALL
+  SELECT min({at}) AS {at}, {picked(columns)}
+  FROM statistics
+  WHERE {DAYS} AND {where} AND event_key IN (SELECT event_key FROM repeated)
+  GROUP BY event_key
+)"""
+
+
+def picked(columns: str) -> str:
+    names = [name.strip() for name in columns.split(",")]
+    return ", ".join(f"arbitrary({name}) AS {name}" for name in names)
+
+
 FILL_RATE = f"""
 WITH {
-    once("kind, outcome, broker, slots", f"kind IN ('request', 'ad') AND {BROKER} AND {SERVICE}")
+    mostly_once(
+        "kind, outcome, broker, slots", f"kind IN ('request', 'ad') AND {BROKER} AND {SERVICE}"
+    )
 },
 counted AS (
   SELECT broker, date_format(date_trunc('hour', occurred_at), '%Y-%m-%dT%H:00Z') AS hour,
@@ -67,24 +95,13 @@ ORDER BY broker, hour
 """
 
 COMPLETION = f"""
-WITH played AS (
-  SELECT event_key, kind, campaign, creative_id, dt
-  FROM statistics
-  WHERE {DAYS} AND {PLAYBACK} AND {BROKER} AND {CAMPAIGN} AND {CREATIVE}
-),
-repeated AS (
-  SELECT event_key FROM played GROUP BY event_key HAVING count(*) > 1
-),
-once AS (
-  SELECT kind, campaign, creative_id, dt
-  FROM played
-  WHERE event_key NOT IN (SELECT event_key FROM repeated)
-  UNION ALL
-  SELECT arbitrary(kind), arbitrary(campaign), arbitrary(creative_id), min(dt)
-  FROM played
-  WHERE event_key IN (SELECT event_key FROM repeated)
-  GROUP BY event_key
-),
+WITH {
+    mostly_once(
+        "kind, campaign, creative_id",
+        f"{PLAYBACK} AND {BROKER} AND {CAMPAIGN} AND {CREATIVE}",
+        at="dt",
+    )
+},
 counted AS (
   SELECT campaign, creative_id, dt,
     count_if(kind = 'impression') AS impressions,
@@ -106,7 +123,7 @@ ORDER BY campaign, creative_id, day
 
 REVENUE = f"""
 WITH {
-    once(
+    mostly_once(
         "kind, broker, campaign, service, currency, pricing, price_micros",
         f"(kind IN ('impression', 'click') OR (kind = 'complete' AND pricing = 'CPV'))"
         f" AND {BROKER} AND {CAMPAIGN} AND {SERVICE}",
@@ -167,7 +184,9 @@ ORDER BY day
 
 REACH = f"""
 WITH {
-    once("campaign, session", f"kind = 'impression' AND session <> '' AND {BROKER} AND {CAMPAIGN}")
+    mostly_once(
+        "campaign, session", f"kind = 'impression' AND session <> '' AND {BROKER} AND {CAMPAIGN}"
+    )
 },
 seen AS (
   SELECT campaign, session, count(*) AS times FROM once GROUP BY campaign, session
@@ -197,7 +216,7 @@ ORDER BY broker
 
 FAILING_CREATIVES = f"""
 WITH {
-    once(
+    mostly_once(
         "kind, creative_id, broker, error_code",
         f"kind IN ('impression', 'error') AND {BROKER} AND {CAMPAIGN}",
     )

@@ -20,6 +20,8 @@ OUTCOMES: Mapping[str, Outcome] = {
     "timeout": Outcome.TIMEOUT,
     "error": Outcome.ERROR,
 }
+DEAREST = 10_000
+"""Of a currency's unit; looked at before anything is reckoned with a number such as 1E+999999."""
 TOLD = ("start", "firstQuartile", "midpoint", "thirdQuartile", "complete")
 SALT = secrets.token_bytes(16)
 """Of this process: sessions that are made of an address mean nothing outside it."""
@@ -135,9 +137,12 @@ def price_of(request: AdRequest, ad: ResolvedAd) -> dict[str, object]:
 
 
 def priced(value: Decimal, currency: str, pricing: Pricing) -> dict[str, object]:
-    micros = int(value * 1_000_000)
-    if not (0 <= micros <= 10**10 and len(currency) == 3 and currency.isascii()):
+    """Nothing for what no record can hold: brokers may write any number and any currency."""
+    if not (0 <= value <= DEAREST and len(currency) == 3 and currency.isascii()):
         return {}
+    if not currency.isalpha():
+        return {}
+    micros = int(value * 1_000_000)
     return {"price_micros": micros, "currency": currency.upper(), "pricing": pricing}
 
 
