@@ -24,8 +24,8 @@ TRUSTED_FOR = 30.0
 """Seconds: the longest that a revoked token goes on working in a process that had seen it."""
 REFUSED_FOR = 5.0
 V = TypeVar("V")
-PUBLIC = frozenset({"/", "/assets/{digest}/{name}", "/docs", "/docs/{name}", "/openapi.json",
-                    "/health/live", "/health/ready"})  # fmt: skip
+PUBLIC = frozenset({"/", "/ads", "/assets/{digest}/{name}", "/docs", "/docs/{name}",
+                    "/openapi.json", "/health/live", "/health/ready"})  # fmt: skip
 """Routes that need no token. Every other one lies below ``/v1`` and names a scope."""
 
 
