@@ -26,8 +26,8 @@ TRUSTED_FOR = 30.0
 REFUSED_FOR = 5.0
 V = TypeVar("V")
 PUBLIC = frozenset({"/", "/ads", "/assets/{digest}/{name}", "/docs", "/docs/{name}",
-                    "/openapi.json", "/health/live", "/health/ready", "/beacons/{event}", "/media/{key:path}",
-                    "/v1/brokers/{broker}/vast", "/v1/brokers/{broker}/vmap",
+                    "/openapi.json", "/health/live", "/health/ready", "/beacons/{event}",
+                    "/media/{key:path}", "/v1/brokers/{broker}/vast", "/v1/brokers/{broker}/vmap",
                     "/v1/brokers/{broker}/assets"})  # fmt: skip
 """Routes that need no token: beacons carry one of their own, films are as public as ads are, and ad
 requests are looked at by themselves (``ads/admission``). Every other one lies below ``/v1`` and

@@ -14,8 +14,8 @@ from adapters.inbound.workers.transcoder import JobEvents
 from commands.media.ports import JobReport, JobStatus
 from domain.kernel.event import Event
 from domain.media.creative import CREATIVE, CreativeDiscovered, JobSubmitted, TranscodingCompleted
-from domain.media.rendition import Rendition
 from projections.media.statistics import Kind, Record
+from tests.support.events import RENDITION
 
 CREATIVE_ID = "c1"
 SEEN = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -26,14 +26,32 @@ def events(*ready_after: timedelta, broker: str | None = "acme") -> list[Event]:
     """Discovered, then a rendition after each of these times."""
     stream = CREATIVE.stream(CREATIVE_ID)
     found: list[Event] = [
-        CreativeDiscovered.model_construct(
-            originator_id=stream, originator_version=1, timestamp=SEEN, broker=broker
+        CreativeDiscovered(
+            originator_id=stream,
+            originator_version=1,
+            timestamp=SEEN,
+            broker=broker,
+            kind="url",
+            identity="https://films.example/a.mp4",
+            media_url="https://films.example/a.mp4",
+            by="t",
         ),
-        JobSubmitted.model_construct(originator_id=stream, originator_version=2, timestamp=SEEN),
+        JobSubmitted(
+            originator_id=stream,
+            originator_version=2,
+            timestamp=SEEN,
+            job_id="j1",
+            ladder="1",
+            attempt=1,
+        ),
     ]
     found += [
-        TranscodingCompleted.model_construct(
-            originator_id=stream, originator_version=number, timestamp=SEEN + after
+        TranscodingCompleted(
+            originator_id=stream,
+            originator_version=number,
+            timestamp=SEEN + after,
+            job_id="j1",
+            rendition=RENDITION,
         )
         for number, after in enumerate(ready_after, 3)
     ]
@@ -83,8 +101,7 @@ class Transcodings:
 
 def job_events(kept: Kept, status: JobStatus) -> JobEvents:
     async def decode(_: Any) -> JobReport:
-        rendition = Rendition.model_construct()
-        return JobReport("j1", CREATIVE_ID, "1", 1, status, SEEN, rendition=rendition)
+        return JobReport("j1", CREATIVE_ID, "1", 1, status, SEEN, rendition=RENDITION)
 
     given: Any = {"transcodings": Transcodings(), "hints": None, "ids": None}
     tell: Any = Readiness(store_of(kept), kept).tell
