@@ -173,15 +173,6 @@ def _media(stream: str, event_type: type[Event], version: int, **fields: Any) ->
 
 
 EXAMPLES: tuple[Event, ...] = (
-    *(
-        _media(f"creative-{CREATIVE_ID}", event_type, version, **fields)
-        for version, (event_type, fields) in enumerate(CREATIVE, 1)
-    ),
-    _media(f"content-{SHA256}", content.ContentClaimed, 1, creative_id=CREATIVE_ID),
-    _media("broker-acme", broker.BrokerConfigured, 1, config=BROKER_CONFIG, by=OPERATOR),
-    _media("broker-acme", broker.BrokerRetired, 2, by=OPERATOR),
-    _media("blocklist-all", blocklist.EntryBlocked, 1, entry=ENTRY, reason="unfair", by=OPERATOR),
-    _media("blocklist-all", blocklist.EntryUnblocked, 2, entry=ENTRY, by=OPERATOR),
     _device(
         device.DeviceClaimed,
         1,
@@ -248,6 +239,15 @@ EXAMPLES: tuple[Event, ...] = (
         )
         for version, (event_type, fields) in enumerate(FORGETTING, 1)
     ),
+    *(
+        _media(f"creative-{CREATIVE_ID}", event_type, version, **fields)
+        for version, (event_type, fields) in enumerate(CREATIVE, 1)
+    ),
+    _media(f"content-{SHA256}", content.ContentClaimed, 1, creative_id=CREATIVE_ID),
+    _media("broker-acme", broker.BrokerConfigured, 1, config=BROKER_CONFIG, by=OPERATOR),
+    _media("broker-acme", broker.BrokerRetired, 2, by=OPERATOR),
+    _media("blocklist-all", blocklist.EntryBlocked, 1, entry=ENTRY, reason="unfair", by=OPERATOR),
+    _media("blocklist-all", blocklist.EntryUnblocked, 2, entry=ENTRY, by=OPERATOR),
 )
 
 

@@ -69,6 +69,10 @@ class ApiClient:
     ) -> None:
         self._http.close()
 
+    def ask(self, method: str, path: str, **options: Any) -> Json:
+        """One request of the API's, repeated when it is a GET; nothing of a 204."""
+        return self._ask(method, path, tries=2 if method == "GET" else 1, **options)
+
     def devices(self) -> list[Json]:
         items: list[Json] = []
         cursor: str | None = None
