@@ -176,7 +176,7 @@ async def counted(api: httpx.AsyncClient, body: str) -> None:
         rows = [
             dict(zip(answer.json()["columns"], row, strict=True)) for row in answer.json()["rows"]
         ]
-        return sum(row["impressions"] for row in rows) == 2
+        return sum(int(row["impressions"]) for row in rows) == 2
 
     await eventually(seen, within=WITHIN, every=0.5, what="two impressions")
 

@@ -52,6 +52,8 @@ RHYTHM = {
     "HOMECAST_STREAM_POLL_INTERVAL": "0.1",
     # After a kill -9 the next relay waits for so long; the writes that it costs are free here.
     "HOMECAST_RELAY_LEASE_SECONDS": "4",
+    # Who plays with the demo looks at the reports at once.
+    "HOMECAST_STATISTICS_INTERVAL": "5",
 }
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH")
 
@@ -144,6 +146,14 @@ def addresses(
         "HOMECAST_GATEWAY_PORT": str(gateway),
         "HOMECAST_GATEWAY_URL": f"ws://{LOOPBACK}:{gateway}/v1/device",
     }
+
+
+def ad_broker(port: int, folder: Path) -> Program:
+    """The demo's; its films are made before it answers."""
+    module = "adapters.inbound.cli.ad_demo.broker"
+    command = (sys.executable, "-m", module, str(port), str(folder))
+    ready = answers(f"http://{LOOPBACK}:{port}/health/ready")
+    return Program("ad-broker", command, inherited() | {"PYTHONUNBUFFERED": "1"}, ready)
 
 
 def process(name: str, environment: Mapping[str, str]) -> Program:

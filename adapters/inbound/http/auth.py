@@ -25,7 +25,7 @@ TRUSTED_FOR = 30.0
 """Seconds: the longest that a revoked token goes on working in a process that had seen it."""
 REFUSED_FOR = 5.0
 V = TypeVar("V")
-PUBLIC = frozenset({"/", "/assets/{digest}/{name}", "/docs", "/docs/{name}", "/openapi.json",
+PUBLIC = frozenset({"/", "/ads", "/assets/{digest}/{name}", "/docs", "/docs/{name}", "/openapi.json",
                     "/health/live", "/health/ready", "/beacons/{event}", "/media/{key:path}",
                     "/v1/brokers/{broker}/vast", "/v1/brokers/{broker}/vmap",
                     "/v1/brokers/{broker}/assets"})  # fmt: skip

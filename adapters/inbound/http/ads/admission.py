@@ -38,7 +38,7 @@ class Admission:
             if granted.broker != broker:
                 raise InvalidAdKey("the key is another broker's")
             name, principal = granted.key_id, f"ad-key:{granted.key_id}"
-        (await self._limits.take(name)).require()
+        (await self._limits.take(f"ads:{name}")).require()  # beside what else a token may do
         return principal
 
     async def _key(self, request: Request) -> AdKey:
