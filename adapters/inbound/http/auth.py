@@ -25,13 +25,13 @@ TRUSTED_FOR = 30.0
 """Seconds: the longest that a revoked token goes on working in a process that had seen it."""
 REFUSED_FOR = 5.0
 V = TypeVar("V")
-PUBLIC = frozenset({"/", "/ads", "/assets/{digest}/{name}", "/docs", "/docs/{name}", "/openapi.json",
-                    "/health/live", "/health/ready", "/beacons/{event}", "/media/{key:path}",
-                    "/v1/brokers/{broker}/vast", "/v1/brokers/{broker}/vmap",
+PUBLIC = frozenset({"/", "/ads", "/assets/{digest}/{name}", "/docs", "/docs/{name}",
+                    "/openapi.json", "/health/live", "/health/ready", "/beacons/{event}",
+                    "/media/{key:path}", "/v1/brokers/{broker}/vast", "/v1/brokers/{broker}/vmap",
                     "/v1/brokers/{broker}/assets"})  # fmt: skip
-"""Routes that need no token: beacons carry one of their own, films are as public as ads are, and who
-may ask for ads is looked at by themselves (``ads/admission``). Every other one lies below ``/v1``
-and names a scope."""
+"""Routes that need no token: beacons carry one of their own, films are as public as ads are, and ad
+requests are looked at by themselves (``ads/admission``). Every other one lies below ``/v1`` and
+names a scope."""
 AD_REQUEST = re.compile(r"/v1/brokers/[a-z0-9-]+/(vast|vmap|assets)")
 
 
