@@ -14,6 +14,7 @@ from pathlib import Path
 from adapters.bootstrap.process import aws
 from adapters.inbound.http.beacon_tokens import KEY_BYTES, BeaconKeys, BeaconTokens
 from adapters.inbound.workers.statistics import StatisticsWorker
+from adapters.outbound.analytics import clients
 from adapters.outbound.analytics.kinesis import KinesisRecords
 from adapters.outbound.keys.key_ring import derived_ring, parsed_ring
 from adapters.outbound.objects.s3 import S3Objects
@@ -41,7 +42,7 @@ class Statistics:
 async def recording(settings: Settings, service: str) -> AsyncIterator[KinesisRecords]:
     """Any process may record; what waits is sent at the end."""
     async with AsyncExitStack() as stack:
-        kinesis = await stack.enter_async_context(aws(settings).kinesis())
+        kinesis = await stack.enter_async_context(clients.kinesis(aws(settings)))
         metrics = await stack.enter_async_context(EmbeddedMetrics(service).flushed())
         records = KinesisRecords(kinesis, settings.statistics_stream, metrics=metrics)
         yield await stack.enter_async_context(records.running())
@@ -78,7 +79,7 @@ async def reports(settings: Settings) -> AsyncIterator[Reports]:
     if settings.reports == "athena":
         from adapters.outbound.analytics.athena_reports import AthenaReports
 
-        async with aws(settings).athena() as athena:
+        async with clients.athena(aws(settings)) as athena:
             yield AthenaReports(
                 athena, database=settings.athena_database, work_group=settings.athena_work_group
             )
@@ -108,7 +109,7 @@ async def deliverer(settings: Settings) -> AsyncIterator[StatisticsWorker]:
     from adapters.outbound.analytics.stream import Checkpoints, KinesisStream
 
     async with AsyncExitStack() as stack:
-        kinesis = await stack.enter_async_context(aws(settings).kinesis())
+        kinesis = await stack.enter_async_context(clients.kinesis(aws(settings)))
         s3 = await stack.enter_async_context(aws(settings).s3())
         metrics = await stack.enter_async_context(EmbeddedMetrics("deliverer").flushed())
         objects = S3Objects(s3, settings.statistics_bucket)

@@ -16,6 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 from ulid import ULID
 
+from adapters.outbound.analytics import clients
 from adapters.outbound.analytics.day_files import S3DayFiles
 from adapters.outbound.analytics.deliverer import DELIVERED, UNREADABLE, Deliverer
 from adapters.outbound.analytics.duckdb_reports import DuckDbReports
@@ -70,7 +71,7 @@ async def aws(ministack_url: str) -> AsyncIterator[Aws]:
     name = f"statistics-{ULID()}".lower()
     connection = AwsConnection("us-east-1", ministack_url)
     async with AsyncExitStack() as stack:
-        kinesis = await stack.enter_async_context(connection.kinesis())
+        kinesis = await stack.enter_async_context(clients.kinesis(connection))
         s3 = await stack.enter_async_context(connection.s3())
         await kinesis.create_stream(StreamName=name, ShardCount=3)
         await s3.create_bucket(Bucket=name)

@@ -28,6 +28,7 @@ PACKAGES = ("adapters", "commands", "domain", "projections")
 LEFT_OUT = (
     "adapters/inbound/cli",
     "adapters/inbound/gateway",
+    "adapters/outbound/analytics",
     "adapters/outbound/aws_stack",
     "adapters/outbound/embedded",
     "adapters/outbound/memory",

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
+from adapters.outbound.analytics import clients
 from adapters.outbound.analytics.athena_reports import AthenaReports
 from adapters.outbound.dynamodb.client import AwsConnection
 from adapters.outbound.embedded.ministack import CREDENTIALS
@@ -88,7 +89,7 @@ async def reports(athena: Athena, **options: Any) -> AsyncIterator[AthenaReports
     server = await asyncio.start_server(athena.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     connection = AwsConnection("eu-central-1", f"http://127.0.0.1:{port}")
-    async with server, connection.athena() as client:
+    async with server, clients.athena(connection) as client:
         yield AthenaReports(client, database="home", work_group="g", pause=0.001, **options)
 
 

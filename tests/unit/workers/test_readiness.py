@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,47 +15,31 @@ from commands.media.ports import JobReport, JobStatus
 from domain.kernel.event import Event
 from domain.media.creative import CREATIVE, CreativeDiscovered, JobSubmitted, TranscodingCompleted
 from projections.media.statistics import Kind, Record
-from tests.support.events import RENDITION
 
 CREATIVE_ID = "c1"
 SEEN = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 WAITED = timedelta(seconds=42, milliseconds=500)
 
 
+def event(kind: Any, number: int, at: datetime, **fields: Any) -> Event:
+    """With the fields that the test is about, and no others."""
+    made: Event = kind.model_construct(
+        originator_id=CREATIVE.stream(CREATIVE_ID),
+        originator_version=number,
+        timestamp=at,
+        **fields,
+    )
+    return made
+
+
 def events(*ready_after: timedelta, broker: str | None = "acme") -> list[Event]:
     """Discovered, then a rendition after each of these times."""
-    stream = CREATIVE.stream(CREATIVE_ID)
-    found: list[Event] = [
-        CreativeDiscovered(
-            originator_id=stream,
-            originator_version=1,
-            timestamp=SEEN,
-            broker=broker,
-            kind="url",
-            identity="https://films.example/a.mp4",
-            media_url="https://films.example/a.mp4",
-            by="t",
-        ),
-        JobSubmitted(
-            originator_id=stream,
-            originator_version=2,
-            timestamp=SEEN,
-            job_id="j1",
-            ladder="1",
-            attempt=1,
-        ),
-    ]
-    found += [
-        TranscodingCompleted(
-            originator_id=stream,
-            originator_version=number,
-            timestamp=SEEN + after,
-            job_id="j1",
-            rendition=RENDITION,
-        )
+    completed = (
+        event(TranscodingCompleted, number, SEEN + after)
         for number, after in enumerate(ready_after, 3)
-    ]
-    return found
+    )
+    discovered = event(CreativeDiscovered, 1, SEEN, broker=broker)
+    return [discovered, event(JobSubmitted, 2, SEEN), *completed]
 
 
 class Kept:
@@ -100,16 +84,12 @@ class Transcodings:
 
 
 def job_events(kept: Kept, status: JobStatus) -> JobEvents:
-    async def decode(_: Any) -> JobReport:
-        return JobReport("j1", CREATIVE_ID, "1", 1, status, SEEN, rendition=RENDITION)
+    async def decode(event: Mapping[str, Any]) -> JobReport:
+        return JobReport("j1", CREATIVE_ID, "1", 1, status, SEEN)
 
+    store: Any = kept
     given: Any = {"transcodings": Transcodings(), "hints": None, "ids": None}
-    tell: Any = Readiness(store_of(kept), kept).tell
-    return JobEvents(decode=decode, tell_ready=tell, **given)
-
-
-def store_of(kept: Kept) -> Any:
-    return kept
+    return JobEvents(decode=decode, tell_ready=Readiness(store, kept).tell, **given)
 
 
 async def test_a_completed_job_is_told_once_however_often_it_is_reported() -> None:
