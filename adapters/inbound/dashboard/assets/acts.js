@@ -49,11 +49,13 @@ export function actButtons(act) {
   const node = el("div", { class: "acts" });
   const all = new Map();
   let shown = null;
+  let busy = false;
   const button = (name) => {
     const made = el("button", { type: "button", "data-act": name }, ACTS[name].label);
     made.addEventListener("click", async () => {
-      made.disabled = true;
-      await act(name, shown).finally(() => (made.disabled = false));
+      if (busy) return; // not disabled: that would take the focus away
+      busy = true;
+      await act(name, shown).finally(() => (busy = false));
     });
     all.set(name, made);
     return made;
