@@ -26,11 +26,14 @@ const ACTS = {
 
 /** `act(name, creative)`; `told(answer)` gets the creative as the platform answers it, if it does. */
 export function actsOf(api, told) {
+  const sending = new Set(); // buttons are not disabled meanwhile: that would take their focus away
   return async (name, creative) => {
     const { done, sure } = ACTS[name];
     const title = titleOf(creative);
     const answer = sure ? await sure(title) : true;
     if (answer === null || answer === false) return;
+    if (sending.has(creative.id)) return;
+    sending.add(creative.id);
     const path = `/v1/creatives/${encodeURIComponent(creative.id)}/${name}`;
     try {
       const after = await api.post(path, name === "quarantine" ? { reason: answer } : undefined);
@@ -40,6 +43,8 @@ export function actsOf(api, told) {
       if (problem.status === undefined) throw problem;
       toast(`“${title}”: ${ACTS[name].label.toLowerCase()} did not work. ${problem.words}`);
       told(null);
+    } finally {
+      sending.delete(creative.id);
     }
   };
 }
@@ -51,10 +56,7 @@ export function actButtons(act) {
   let shown = null;
   const button = (name) => {
     const made = el("button", { type: "button", "data-act": name }, ACTS[name].label);
-    made.addEventListener("click", async () => {
-      made.disabled = true;
-      await act(name, shown).finally(() => (made.disabled = false));
-    });
+    made.addEventListener("click", () => act(name, shown));
     all.set(name, made);
     return made;
   };

@@ -97,12 +97,12 @@ export function statusBadge() {
 
 /** A still of the film; a symbol where there is none. */
 export function poster() {
-  const image = el("img", { alt: "", loading: "lazy", decoding: "async", hidden: true });
+  const image = el("img", { alt: "", loading: "lazy", decoding: "async" });
   const node = el("div", { class: "poster" }, icon("film"), image);
-  image.addEventListener("load", () => (image.hidden = false));
-  image.addEventListener("error", () => (image.hidden = true));
+  image.addEventListener("load", () => mark(image, "data-loaded", true));
+  image.addEventListener("error", () => mark(image, "data-loaded", null));
   const update = (url) => {
-    if (!url) image.hidden = true;
+    if (!url) mark(image, "data-loaded", null);
     mark(image, "src", url || null);
   };
   return { node, update };

@@ -2,6 +2,7 @@
 
 import { STATUSES } from "./creatives.js";
 import { arrange, el, mark, say } from "./dom.js";
+import { field } from "./facts.js";
 import { statusBadge } from "./board.js";
 import { STATUS, filmLength, lengthOf, titleOf, when } from "./adwords.js";
 
@@ -34,8 +35,7 @@ export function catalogueView({ creatives, loadAll }) {
       el("button", { type: "button", class: "sort", onclick: () => (turn(), update()) }, name));
   });
   const node = el("section", { "aria-label": "Ad catalogue" },
-    el("form", { class: "filters", role: "search" },
-      el("label", { for: "search" }, "Search", search), el("label", { for: "status" }, "Status", status)),
+    el("form", { class: "filters", role: "search" }, field("Search", search), field("Status", status)),
     found,
     el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Creatives" },
       el("table", { class: "catalogue" }, el("thead", {}, el("tr", {}, ...heads)), body)));

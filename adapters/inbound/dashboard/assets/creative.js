@@ -19,13 +19,16 @@ export function creativeView({ id, creatives, act }) {
   const now = el("p", { class: "now" });
   const buttons = actButtons(act);
   const film = player();
-  const parts = [["Ad", adFacts], ["Original", sourceFacts], ["Rendition", renditionFacts],
-    ["Same film", links], ["History", history]].map(([name, make]) => part(name, make, creatives));
+  const made = (...all) => all.map(([name, make]) => part(name, make, creatives));
+  const [wide, narrow] = [made(["Rendition", renditionFacts], ["Same film", links], ["History", history]),
+    made(["Ad", adFacts], ["Original", sourceFacts])];
+  const parts = [...wide, ...narrow];
   const body = el("div", { class: "detail", hidden: true },
     el("header", { class: "film-head" },
       el("div", {}, title, origin), badge.node, now, buttons.node),
-    el("section", { class: "part preview", "aria-label": "Preview" }, film.node),
-    ...parts.map((one) => one.node));
+    el("div", { class: "side" },
+      el("section", { class: "part", "aria-label": "Preview" }, film.node), ...wide.map((one) => one.node)),
+    el("div", { class: "side" }, ...narrow.map((one) => one.node)));
   const missing = el("p", { class: "empty", hidden: true }, "There is no such creative.");
   const waiting = el("p", { class: "hint" }, "Looking it up…");
   const node = el("div", {}, el("a", { class: "back", href: "#board" }, "← Transcoding"), waiting, missing, body);
@@ -86,7 +89,7 @@ function adFacts(creative) {
     state: [ad, broker, kind, identity, url, first, ready],
     nodes: () => [facts([
       ["Title", ad.title], ["Advertiser", ad.advertiser], ["Campaign", ad.campaign],
-      ["Ad", ad.ad_id], ["Ad system", ad.ad_system], ["Length it was sold as", filmLength(ad.duration_ms)],
+      ["Ad", ad.ad_id], ["Ad system", ad.ad_system], ["Sold as", filmLength(ad.duration_ms)],
       ["Brought by", broker ?? "pre-ingest"], [known, identity],
       ["Came from", film ? el("a", { href: film, rel: "noreferrer", target: "_blank" }, url) : url],
       ["First seen", when(first)], ["Ready since", when(ready)], ["Creative", el("code", {}, id)],

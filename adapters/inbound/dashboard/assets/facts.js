@@ -1,8 +1,8 @@
-// Pairs of a name and what is known; what is not known is left out.
+// Facts, tables, addresses and form parts, as several views have them.
 
 import { el } from "./dom.js";
 
-/** `pairs`: `[name, text or element]`. */
+/** Pairs, `[name, text or element]`; what is not known is left out. */
 export function facts(pairs) {
   const known = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "");
   return el("dl", { class: "facts" },
@@ -34,3 +34,7 @@ export function address(label, url) {
   return el("span", { class: "address" },
     el("a", { href: url, rel: "noreferrer", target: "_blank" }, url), navigator.clipboard ? copy : null);
 }
+
+/** A form part under its name. */
+export const field = (label, control) =>
+  el("p", { class: "pick" }, el("label", { for: control.id }, label), control);

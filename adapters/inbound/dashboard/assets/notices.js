@@ -46,14 +46,15 @@ function answerTo(question, detail, yes, label = "") {
   text.required = Boolean(label);
   text.value = "";
   return new Promise((answer) => {
+    const end = (value) => (dialog.close(), answer(value));
     byId("confirm-form").onsubmit = (event) => {
       event.preventDefault();
-      if (label && !text.value.trim()) return;
-      dialog.close("yes");
+      if (!label || text.value.trim()) end(text.value.trim());
     };
-    byId("confirm-no").onclick = () => dialog.close("no");
-    dialog.onclose = () => answer(dialog.returnValue === "yes" ? text.value.trim() : null);
-    dialog.returnValue = "";
+    byId("confirm-no").onclick = () => end(null);
+    dialog.oncancel = () => answer(null);
+    // Comes late: the next question may be open by then.
+    dialog.onclose = () => dialog.open || answer(null);
     dialog.showModal();
     // The first button would have the focus: fine for a question, in the way of a line to fill in.
     if (label) text.focus();

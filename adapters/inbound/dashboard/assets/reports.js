@@ -2,7 +2,7 @@
 
 import { arrange, el, mark, say } from "./dom.js";
 import { chartOf } from "./charts.js";
-import { table } from "./facts.js";
+import { field, table } from "./facts.js";
 import { share } from "./adwords.js";
 import { duration, number, spaced } from "./words.js";
 
@@ -23,8 +23,8 @@ export function reportsView({ api, refused }) {
   const place = el("div", { class: "report" });
   const titles = new Map(NAMES.map((name) => [name, ""]));
   const form = el("form", { class: "filters" },
-    el("label", { for: "report" }, "Report", which), el("label", { for: "from" }, "From", from),
-    el("label", { for: "to" }, "To (UTC days)", to), el("button", { type: "submit", class: "primary" }, "Show"));
+    field("Report", which), field("From", from), field("To (UTC days)", to),
+    el("button", { type: "submit", class: "primary" }, "Show"));
   const node = el("section", { "aria-label": "Reports" }, form, about, said, place);
   let round = 0;
 
