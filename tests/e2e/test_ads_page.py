@@ -180,6 +180,8 @@ async def test_a_quarantine_asks_for_its_reason(ads: FakeAds, browser: Browser) 
         await expect(notice(page, "“Coffee at home” is quarantined.")).to_be_visible()
         aside = lane(page, "Needs attention").locator(f"[data-creative={creative['id']}]")
         await expect(aside).to_contain_text("too loud")
+        linked = card(page, ads, "LINKED")
+        await expect(linked).to_contain_text("Same film as “Coffee at home”, which is quarantined")
         assert ads.acts == [(creative["id"], "quarantine", {"reason": "too loud"})]
 
 

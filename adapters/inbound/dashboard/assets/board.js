@@ -1,6 +1,6 @@
 // The transcoding board: what is under way, what is in trouble, what is ready.
 
-import { READY, TROUBLE, UNDER_WAY } from "./creatives.js";
+import { READY, TROUBLE, UNDER_WAY, columnOf } from "./creatives.js";
 import { arrange, el, icon, mark, say } from "./dom.js";
 import { actButtons } from "./acts.js";
 import {
@@ -159,7 +159,9 @@ function readyPart(creatives) {
     const other = creative.linked_to && creatives.get(creative.linked_to);
     const count = rendition?.rungs?.length;
     const sizes = count ? `${count} ${count === 1 ? "rung" : "rungs"}, up to ${rendition.rungs.at(-1).height}p` : "";
-    const linked = creative.linked_to ? `Same film as ${other ? `“${titleOf(other)}”` : "another creative"}` : "";
+    // A linked one is as ready as what it is linked to.
+    const but = other && columnOf(other) !== "ready" ? `, which is ${STATUS[other.status].toLowerCase()}` : "";
+    const linked = creative.linked_to ? `Same film as ${other ? `“${titleOf(other)}”${but}` : "another creative"}` : "";
     say(node, linked || sizes);
   };
   return { node, update };
