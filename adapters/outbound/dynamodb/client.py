@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
     from types_aiobotocore_dynamodbstreams import DynamoDBStreamsClient
     from types_aiobotocore_kms import KMSClient
+    from types_aiobotocore_mediaconvert import MediaConvertClient
     from types_aiobotocore_s3 import S3Client
     from types_aiobotocore_sqs import SQSClient
 
@@ -61,6 +62,9 @@ class AwsConnection:
 
     def kms(self) -> AbstractAsyncContextManager[KMSClient]:
         return self.session.create_client("kms", **self._options())
+
+    def mediaconvert(self) -> AbstractAsyncContextManager[MediaConvertClient]:
+        return self.session.create_client("mediaconvert", **self._options())
 
     def s3(self) -> AbstractAsyncContextManager[S3Client]:
         """At an endpoint of our own there are no names of buckets to resolve."""

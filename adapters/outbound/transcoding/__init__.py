@@ -1,0 +1,1 @@
+"""Transcoders, and the events that they tell of their jobs."""
