@@ -36,6 +36,7 @@ def place(shared_engines: Engines) -> Place:
 
 NAMING = (
     "_table", "_topic", "_queue", "_dead_letters", "_subscription", "_bucket", "kms_key",
+    "_arn", "media_domain",
 )  # fmt: skip
 
 

@@ -25,7 +25,8 @@ async def deploy(place: Place, *, stage: str, redis_url: str) -> dict[str, str]:
     API's address. Raises ``StackFailed``."""
     await asyncio.to_thread(build_code)
     arguments = ("deploy", "--stage", stage, "--region", place.region)
-    parameters = ("--param", "archive=code", "--param", f"redisUrl={redis_url}")
+    values = ("archive=code", f"redisUrl={redis_url}", "mediaConvert=false")
+    parameters = [argument for value in values for argument in ("--param", value)]
     await osls(*arguments, *parameters, environment=address_of(place))
     stack, template = f"homecast-{stage}", load_template()
     await mend(place, stack, template)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
@@ -60,7 +61,7 @@ async def provision(
     """
     wanted = template or load_template()
     async with place.client("cloudformation") as client:
-        await apply(client, stack, prefix, json.dumps(wanted))
+        await apply(client, stack, parameters(place, prefix), json.dumps(wanted))
         described = await describe(client, stack)
     outputs = {o["OutputKey"]: o["OutputValue"] for o in (described or {}).get("Outputs", [])}
     if place.endpoint_url is not None:
@@ -68,11 +69,20 @@ async def provision(
     return {variable_of(key): outputs[key] for key in wanted["Outputs"]}
 
 
-async def apply(client: CloudFormationClient, stack: str, prefix: str, body: str) -> None:
+def parameters(place: Place, prefix: str) -> dict[str, str]:
+    """The embedded AWS has no MediaConvert."""
+    return {"Prefix": prefix, "MediaConvert": "true" if place.endpoint_url is None else "false"}
+
+
+async def apply(
+    client: CloudFormationClient, stack: str, values: Mapping[str, str], body: str
+) -> None:
     request: Any = {
         "StackName": stack,
         "TemplateBody": body,
-        "Parameters": [{"ParameterKey": "Prefix", "ParameterValue": prefix}],
+        "Parameters": [
+            {"ParameterKey": name, "ParameterValue": value} for name, value in values.items()
+        ],
     }
     if await describe(client, stack) is None:
         await client.create_stack(**request)
