@@ -44,9 +44,11 @@ JOBS = {
 }
 
 
-def service() -> ServiceModel:
+def create_job() -> Shape:
     described = Loader().load_service_model("mediaconvert", "service-2")
-    return ServiceModel(described, "mediaconvert")
+    shape = ServiceModel(described, "mediaconvert").operation_model("CreateJob").input_shape
+    assert shape is not None
+    return shape
 
 
 def request_of(wanted: Job) -> dict[str, Any]:
@@ -91,14 +93,14 @@ def faults(value: Any, shape: Shape, path: str = "") -> Iterator[str]:
 
 @pytest.mark.parametrize("name", JOBS)
 def test_every_request_is_one_that_the_service_describes(name: str) -> None:
-    shape = service().operation_model("CreateJob").input_shape
+    shape = create_job()
     request = request_of(JOBS[name])
     assert ParamValidator().validate(request, shape).generate_report() == ""
     assert list(faults(request, shape)) == []
 
 
 def test_the_check_itself_finds_an_unknown_name_value_or_number() -> None:
-    shape = service().operation_model("CreateJob").input_shape
+    shape = create_job()
     request = request_of(job())
     request["StatusUpdateInterval"] = "SECONDS_11"
     request["Priority"] = 51
