@@ -155,8 +155,15 @@ class Settings(BaseSettings):
 
     # Media
     media_url: str = Field(
-        "", description="Where films are served: CloudFront, or the API's own `/media` if empty"
+        "", description="Where films are served, if neither by CloudFront nor by the API's `/media`"
     )
+    transcoder: Literal["ffmpeg", "mediaconvert"] = Field(
+        "ffmpeg", description="Who renders films: this machine, or AWS Elemental MediaConvert"
+    )
+    media_convert_queue: str = Field("", description="ARN of MediaConvert's queue for films")
+    media_convert_hop_queue: str = Field("", description="ARN of the queue of what waited too long")
+    media_convert_role: str = Field("", description="ARN of the role that MediaConvert takes")
+    media_domain: str = Field("", description="Domain of CloudFront's distribution of films")
     work_folder: Path | None = Field(
         None, description="For films while they are worked on; else the system's for such files"
     )
@@ -241,6 +248,11 @@ class Settings(BaseSettings):
         if url and where.scheme != "https" and (where.scheme, where.hostname) not in LOOPBACK:
             raise ValueError("a webhook needs https, but on this machine")
         return url
+
+    @property
+    def films_url(self) -> str:
+        """Where others than this process serve films; empty: the API does, below ``/media``."""
+        return self.media_url or (f"https://{self.media_domain}" if self.media_domain else "")
 
     def events_table(self, context: str) -> str:
         return str(getattr(self, f"{context}_events_table"))

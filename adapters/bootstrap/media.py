@@ -16,8 +16,10 @@ from adapters.inbound.workers.readiness import Readiness
 from adapters.inbound.workers.transcoder import JobEvents, rendering, subscribe
 from adapters.outbound.messaging.fetches import QueueFetches, tell
 from adapters.outbound.objects.media import S3MediaObjects
+from adapters.outbound.objects.s3 import S3Objects
 from adapters.outbound.redis.progress import RedisProgress
-from adapters.outbound.transcoding.job_events import JobEventDecoder, event_of
+from adapters.outbound.transcoding.job_events import JobEvents as JobEventReader
+from adapters.outbound.transcoding.job_events import event_of
 from adapters.outbound.transcoding.job_table import JobTable
 from adapters.outbound.transcoding.jobs import from_text
 from adapters.outbound.transcoding.probe import Probe
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from adapters.faststream_aws import SQSBroker
 
 JOB_EVENTS_AT_ONCE = 8
-LARGEST_PLAYLIST = 1_000_000
 POLL_INTERVAL = 0.2
 """Where queues are polled without waiting: a film takes seconds at best."""
 
@@ -47,9 +48,31 @@ class Rhythm(TypedDict):
 
 @asynccontextmanager
 async def transcoder_of(settings: Settings, parts: Core) -> AsyncIterator[Transcoder]:
+    if settings.transcoder == "mediaconvert":
+        async with mediaconvert(settings) as found:
+            yield found
+        return
     async with aws(settings).sqs() as sqs:
         table = JobTable(parts.dynamodb, settings.renders_table, parts.clock)
         yield FfmpegTranscoder(table, SqsJobQueue(sqs, settings.renders_queue), parts.clock)
+
+
+@asynccontextmanager
+async def mediaconvert(settings: Settings) -> AsyncIterator[Transcoder]:
+    from adapters.outbound.transcoding.mediaconvert.request import Facility
+    from adapters.outbound.transcoding.mediaconvert.transcoder import (
+        MediaConvertTranscoder,
+        client_of,
+    )
+
+    facility = Facility(
+        bucket=settings.media_bucket,
+        role=settings.media_convert_role,
+        queue=settings.media_convert_queue,
+        hop_queue=settings.media_convert_hop_queue,
+    )
+    async with client_of(aws(settings)) as client, aws(settings).s3() as s3:
+        yield MediaConvertTranscoder(client, facility, S3Objects(s3, settings.media_bucket))
 
 
 def transcodings(
@@ -97,14 +120,11 @@ async def transcoder(settings: Settings, folder: Path) -> AsyncIterator[SQSBroke
             ids=parts.ids,
         )
 
-        async def read(key: str) -> bytes | None:
-            return await media.read(key, limit=LARGEST_PLAYLIST)
-
         hints = RedisProgress(parts.link)
         records = await stack.enter_async_context(recording(settings, "transcoder"))
         events = JobEvents(
             transcodings=transcodings(settings, parts, broker, port),
-            decode=JobEventDecoder(read),
+            decode=JobEventReader(media, settings.media_bucket).decode,
             hints=hints,
             ids=parts.ids,
             tell_ready=Readiness(parts.media.store, records).tell,
@@ -114,7 +134,8 @@ async def transcoder(settings: Settings, folder: Path) -> AsyncIterator[SQSBroke
         subscribe(
             broker, settings.job_events_queue, events.handle, at_once=JOB_EVENTS_AT_ONCE, **rhythm
         )
-        await _render_here(settings, parts, broker, media, hints, folder, rhythm)
+        if settings.transcoder == "ffmpeg":
+            await _render_here(settings, parts, broker, media, hints, folder, rhythm)
         yield broker
 
 
@@ -131,7 +152,7 @@ async def _render_here(
     from adapters.outbound.transcoding.worker import RenderWorker
 
     async def report(told: JobReport) -> None:
-        event = event_of(told, event_id=parts.ids.new())
+        event = event_of(told)
         await tell(broker, settings.job_events_queue, event)
 
     async def hint(creative_id: str, stage: Stage, percent: int) -> None:

@@ -44,7 +44,7 @@ def place(shared_engines: Engines) -> Place:
 
 NAMING = (
     "_table", "_topic", "_queue", "_dead_letters", "_subscription", "_bucket", "kms_key",
-    "_stream", "athena_database", "athena_work_group",
+    "_stream", "athena_database", "athena_work_group", "media_convert_role", "media_domain",
 )  # fmt: skip
 
 

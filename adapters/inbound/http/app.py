@@ -89,7 +89,7 @@ def create_app(
     for mount in mounts:
         mount(app)
     if lasting:
-        dashboard.mount(app, media_url=container.settings.media_url)
+        dashboard.mount(app, media_url=container.settings.films_url)
     docs_page.mount(app, page=lasting)
     problems.install(app)
     app.add_middleware(Bodies)

@@ -96,7 +96,7 @@ class S3MediaObjects:
 
     # --- reading ----------------------------------------------------------------------------------
 
-    async def read(self, key: str, *, limit: int) -> bytes | None:
+    async def get(self, key: str, *, limit: int) -> bytes | None:
         """None when there is none. Raises ``ContractError`` for one of over ``limit`` bytes."""
         answer = await self._get(key)
         if answer is None:

@@ -68,7 +68,7 @@ class QuarantineBody(Body):
 
 def base_of(parts: AdParts) -> str:
     settings = parts.container.settings
-    return settings.media_url or f"{settings.api_url}/media"
+    return settings.films_url or f"{settings.api_url}/media"
 
 
 async def shown(parts: AdParts, rows: list[CreativeRow]) -> list[dict[str, Any]]:

@@ -71,7 +71,7 @@ class Deciding:
         self._claims: dict[str, asyncio.Task[None]] = {}
         self._renewed: dict[str, float] = {}
         settings = container.settings
-        self._base = settings.media_url or f"{settings.api_url}/media"
+        self._base = settings.films_url or f"{settings.api_url}/media"
 
     async def decide(self, request: AdRequest, found: Sequence[AdBreak]) -> list[Decided]:
         """Of each break of an answer, in one look. Never raises for what a film is at: what cannot

@@ -46,7 +46,7 @@ async def film(
     parts: Annotated[AdParts, Depends(ad_parts_of)],
 ) -> Response:
     """A file, or one range of it (RFC 9110 section 14). Playlists are compressed (clause 10.1)."""
-    elsewhere = parts.container.settings.media_url
+    elsewhere = parts.container.settings.films_url
     if elsewhere:
         return RedirectResponse(f"{elsewhere}/{key}", 308)
     suffix = PurePosixPath(key).suffix
@@ -58,7 +58,7 @@ async def film(
 
 
 async def _text(request: Request, key: str, parts: AdParts, media_type: str) -> Response:
-    body = await parts.container.films.read(key, limit=LARGEST_TEXT)
+    body = await parts.container.films.get(key, limit=LARGEST_TEXT)
     if body is None:
         raise MediaNotFound("no film has this file")
     headers = HEADERS | {"Vary": "Accept-Encoding"}
