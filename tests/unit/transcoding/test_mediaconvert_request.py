@@ -38,6 +38,8 @@ JOBS = {
     "portrait": job(source(width=720, height=1280, rotation=90)),
     "silent": job(source(audio_codec=None)),
     "interlaced": job(source(width=720, height=576, frame_rate=25.0, interlaced=True)),
+    "hdr": job(source(width=3840, height=2160, hdr=True)),
+    "slow": job(source(frame_rate=5.0)),
     "fast": job(source(frame_rate=119.88)),
     "small": job(source(width=200, height=112, duration_ms=400)),
     "captioned": job(captions=CAPTIONS),
@@ -208,13 +210,23 @@ def test_only_an_interlaced_film_is_deinterlaced() -> None:
     assert not any("VideoPreprocessors" in one for one in videos(request_of(job())))
 
 
-def test_the_frame_rate_is_that_of_the_film_but_halved_when_over_sixty() -> None:
+def test_only_a_film_of_high_dynamic_range_is_mapped_to_the_standard_one() -> None:
+    for group in (0, 1, 2):
+        for one in outputs(request_of(JOBS["hdr"]), group):
+            if "VideoDescription" in one:
+                corrector = one["VideoDescription"]["VideoPreprocessors"]["ColorCorrector"]
+                assert corrector["ColorSpaceConversion"] == "FORCE_709"
+    assert not any("VideoPreprocessors" in one for one in videos(request_of(job())))
+
+
+def test_the_frame_rate_is_that_of_the_film_unless_there_are_too_many_frames_or_too_few() -> None:
     assert {one["FramerateControl"] for one in h264s(request_of(job()))} == {
         "INITIALIZE_FROM_SOURCE"
     }
     for settings in h264s(request_of(JOBS["fast"])):
         rate = (settings["FramerateNumerator"], settings["FramerateDenominator"])
         assert (settings["FramerateControl"], rate) == ("SPECIFIED", (60_000, 1001))
+    assert {one["FramerateNumerator"] for one in h264s(request_of(JOBS["slow"]))} == {10}
 
 
 @pytest.mark.parametrize(

@@ -63,11 +63,26 @@ def picture(
         "TimecodeInsertion": "DISABLED",
         "CodecSettings": codec,
     }
-    if source.interlaced:
-        video["VideoPreprocessors"] = {
-            "Deinterlacer": {"Mode": "DEINTERLACE", "Algorithm": "INTERPOLATE", "Control": "NORMAL"}
-        }
+    if filters := filters_of(source):
+        video["VideoPreprocessors"] = filters
     return video
+
+
+def filters_of(source: Source) -> t.VideoPreprocessorTypeDef:
+    """An interlaced film becomes progressive, one of high dynamic range SDR."""
+    filters: t.VideoPreprocessorTypeDef = {}
+    if source.interlaced:
+        filters["Deinterlacer"] = {
+            "Mode": "DEINTERLACE",
+            "Algorithm": "INTERPOLATE",
+            "Control": "NORMAL",
+        }
+    if source.hdr:
+        filters["ColorCorrector"] = {
+            "ColorSpaceConversion": "FORCE_709",
+            "HdrToSdrToneMapper": "PRESERVE_DETAILS",
+        }
+    return filters
 
 
 def h264(rung: Rendered, source: Source) -> t.H264SettingsTypeDef:
