@@ -1,9 +1,9 @@
 """Ad breaks over HTTP, all films ready: what the API adds to the broker's own time.
 
 The broker is a bare server in this process that answers at once with VAST of 1 or of 10 ads, and
-callers keep their connections. **Over the broker** is the median of an ad request less the median of the
-same document asked of the broker directly, one caller at a time. Requests a second are those of
-eight callers at once; processor time is the API's.
+callers keep their connections. **Over the broker** is the median of an ad request less the median
+of the same document asked of the broker directly, one caller at a time. Requests a second are those
+of eight callers at once; processor time is the API's.
 """
 
 from __future__ import annotations
