@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import zlib
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -213,7 +214,7 @@ class AdBreaks:
         effects = error_pixels(
             report.code,
             [fill(url, values) for url in report.urls],
-            cause=f"{request.request_id}-{index}-{hash(report.urls) & 0xFFFFFF:x}",
+            cause=f"{request.request_id}-{index}-{zlib.crc32(''.join(report.urls).encode()):x}",
             correlation_id=request.correlation_id,
             headers=request.headers,
         )
