@@ -64,7 +64,7 @@ class CancelTranscoding(OnCreative):
 
 
 class RequestTranscoding(OnCreative):
-    ladder: str
+    ladder: str = Field(pattern="^[0-9a-f]{8}$")
 
 
 class QuarantineCreative(OnCreative):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import assert_never
+from typing import Any, assert_never
 
 from pydantic import BaseModel, ConfigDict
 
@@ -25,6 +25,7 @@ from domain.media.creative import (
     Creative,
     CreativeDiscovered,
     CreativeFetched,
+    CreativeLinked,
     CreativeQuarantined,
     CreativeReleased,
     JobNotRecorded,
@@ -32,6 +33,7 @@ from domain.media.creative import (
     NextStep,
     Stage,
     TranscodingCanceled,
+    TranscodingCompleted,
     TranscodingFailed,
     TranscodingRequested,
     next_step,
@@ -45,7 +47,10 @@ LOOK_AFTER = timedelta(seconds=60)
 LONGEST_LOOK = timedelta(minutes=15)
 """Between two looks at something that is under way for long."""
 LONGEST_JOB = timedelta(hours=6)
-"""After that a job counts as lost, whatever its transcoder says."""
+"""After that a job counts as lost, whatever its transcoder says; and a fetch, of which nobody has
+told how it ended: a film that kills whoever opens it is not fetched for ever."""
+JOB_LOST, FETCH_LOST = "job_lost", "fetch_lost"
+UNDER_WAY = (JobStatus.SUBMITTED, JobStatus.PROGRESSING)
 SINCE = datetime(2026, 11, 25, tzinfo=UTC)
 
 
@@ -68,43 +73,66 @@ class EndJob(Message):
 
 
 class Following(PolicyState):
-    """``busy``: something is under way that may get lost. ``since``: of the last event."""
+    """``busy``: something is under way that may get lost. ``job_id``: of a job that may still run.
+    ``made``: there is a rendition, or a link to one. ``wanted``: another one is to be made.
+    ``since``: of the last event."""
 
     busy: bool = False
     job_id: str = ""
+    made: bool = False
+    wanted: bool = False
     since: datetime | None = None
 
 
 def fold(following: Following, event: Event) -> Following:
+    return following.model_copy(update=_changed(following, event) | {"since": event.timestamp})
+
+
+def _changed(following: Following, event: Event) -> dict[str, Any]:
     match event:
-        case CreativeDiscovered() | CreativeFetched() | CreativeReleased() | TranscodingRequested():
-            return Following(busy=True, since=event.timestamp)
+        case CreativeDiscovered() | CreativeFetched():
+            return {"busy": True}
+        case CreativeLinked() | TranscodingCompleted():
+            return {"busy": False, "job_id": "", "made": True, "wanted": False}
+        case TranscodingRequested():
+            return {"busy": True, "job_id": "", "wanted": True}
         case JobSubmitted():
-            return Following(busy=True, job_id=event.job_id, since=event.timestamp)
+            return {"busy": True, "job_id": event.job_id, "wanted": True}
         case TranscodingFailed():
-            return Following(busy=event.retry_at is not None, since=event.timestamp)
-        case creatives.JobProgressed():
-            return following.model_copy(update={"since": event.timestamp})
-        case CreativeQuarantined() | TranscodingCanceled():
-            return Following(job_id=following.job_id, since=event.timestamp)
+            job_id = following.job_id if event.error == JOB_LOST else ""
+            return {"busy": event.retry_at is not None, "job_id": job_id}
+        case TranscodingCanceled():
+            return {"busy": False, "wanted": False}
+        case CreativeQuarantined():
+            return {"busy": False}
+        case CreativeReleased():
+            return {"busy": following.wanted or not following.made, "job_id": ""}
         case _:
-            return Following(since=event.timestamp)
+            return {}
 
 
 def react(following: Following, event: Event) -> Sequence[Action]:
     creative_id = id_of(event.originator_id)
     look = Schedule(LOOK, event.timestamp + LOOK_AFTER)
     match event:
+        case CreativeReleased() if not following.busy:
+            return ()
         case CreativeDiscovered() | CreativeFetched() | CreativeReleased() | TranscodingRequested():
             return [look, Send(ContinueCreative(creative_id=creative_id))]
         case JobSubmitted():
             return [look]
-        case TranscodingFailed() if event.retry_at:
-            return [Schedule(RETRY, event.retry_at)]
-        case CreativeQuarantined() | TranscodingCanceled() if following.job_id:
-            return [Send(EndJob(creative_id=creative_id, job_id=following.job_id))]
+        case TranscodingFailed():
+            retry: list[Action] = [Schedule(RETRY, event.retry_at)] if event.retry_at else []
+            return [*retry, *_ended(following, creative_id)]
+        case CreativeQuarantined() | TranscodingCanceled():
+            return _ended(following, creative_id)
         case _:
             return ()
+
+
+def _ended(following: Following, creative_id: str) -> list[Action]:
+    job_id = following.job_id
+    return [Send(EndJob(creative_id=creative_id, job_id=job_id))] if job_id else []
 
 
 def on_timeout(following: Following, timeout: Timeout) -> Sequence[Action]:
@@ -142,6 +170,8 @@ class Transcodings:
     async def advance(self, context: Context, message: ContinueCreative) -> None:
         state = await self._load(context, message.creative_id)
         match next_step(state, now=self._dispatcher.clock.now()):
+            case NextStep.FETCH if self._takes_for_ever(state):
+                await self._fail(context, state, FETCH_LOST, "no end after hours", retryable=True)
             case NextStep.FETCH:
                 await self._fetches.ask(state.id, state.version)
             case NextStep.SUBMIT:
@@ -155,37 +185,46 @@ class Transcodings:
         state, _ = await self._dispatcher.execute(context, lambda unit: known(unit, creative_id))
         return state
 
+    def _takes_for_ever(self, state: Creative) -> bool:
+        since = max(filter(None, (state.since, state.retry_at)), default=None)
+        return since is not None and self._dispatcher.clock.now() - since > LONGEST_JOB
+
     async def _submit(self, context: Context, state: Creative) -> None:
-        ladder = state.wanted or self._ladder.version
+        """By the ladder of today, whichever was wanted: transcoders know no other."""
+        ladder = self._ladder.version
         try:
             job_id = await self._transcoder.submit(job_of(state, ladder))
         except JobRefused as error:
-            await self._fail(context, state.id, error.code, error.detail, retryable=False)
+            await self._fail(context, state, error.code, error.detail, retryable=False)
             return
 
-        async def decide(unit: Unit) -> None:
+        async def decide(unit: Unit) -> bool:
+            """Whether the job is the creative's, or has been."""
             now = await unit.load(CREATIVE, state.id)
-            if now.jobs == state.jobs:
-                submitted = creatives.record_submitted(
-                    now, job_id=job_id, ladder=ladder, at=unit.at
-                )
-                unit.append(now, submitted)
+            if now.jobs > state.jobs:
+                return now.jobs > state.jobs + 1 or now.job_id == job_id
+            submitted = creatives.record_submitted(now, job_id=job_id, ladder=ladder, at=unit.at)
+            unit.append(now, submitted)
+            return bool(submitted)
 
-        await self._dispatcher.execute(context, decide)
+        ours, _ = await self._dispatcher.execute(context, decide)
+        if not ours:  # meanwhile it was put aside, or somebody else has begun another one
+            await self._transcoder.cancel(job_id)
 
     async def look(self, context: Context, message: LookAtJob) -> None:
-        """A job that nobody knows any more, or that takes for ever, has failed."""
+        """A job that nobody knows any more, or that takes for ever, has failed. The policy has it
+        ended once that is recorded: before, the end itself could be reported as the operators'
+        wish, and nobody would try again."""
         state = await self._load(context, message.creative_id)
         if not state.in_flight or state.since is None:
             return
         report = await self._transcoder.look(state.job_id)
-        lost = self._dispatcher.clock.now() - state.since > LONGEST_JOB
-        if report is not None and not (lost and report.status == JobStatus.PROGRESSING):
+        lost = self._takes_for_ever(state)
+        if report is not None and not (lost and report.status in UNDER_WAY):
             await self.report(context, report)
             return
-        await self._transcoder.cancel(state.job_id)
         why = "the transcoder does not know the job" if report is None else "no end after hours"
-        await self._fail(context, state.id, "job_lost", why, retryable=True, job_id=state.job_id)
+        await self._fail(context, state, JOB_LOST, why, retryable=True)
 
     async def end(self, _: Context, message: EndJob) -> None:
         await self._transcoder.cancel(message.job_id)
@@ -193,42 +232,45 @@ class Transcodings:
     async def report(self, context: Context, report: JobReport) -> None:
         """What a transcoder tells of a job. Raises ``JobNotRecorded`` when it is too early."""
 
-        async def decide(unit: Unit) -> None:
+        async def decide(unit: Unit) -> bool:
+            """Whether the job is one that will never be recorded."""
             state = await known(unit, report.creative_id)
-            if report.job_id != state.job_id:
-                if report.attempt > state.jobs:
-                    raise JobNotRecorded("the job is not recorded yet", job_id=report.job_id)
-                return
-            unit.append(state, decided(state, report, unit))
+            if report.job_id == state.job_id:
+                unit.append(state, decided(state, report, unit))
+                return False
+            if report.attempt > state.jobs and creatives.awaits_job(state):
+                raise JobNotRecorded("the job is not recorded yet", job_id=report.job_id)
+            return report.attempt > state.jobs
 
-        await self._dispatcher.execute(context, decide)
+        astray, _ = await self._dispatcher.execute(context, decide)
+        if astray and report.status in UNDER_WAY:
+            await self._transcoder.cancel(report.job_id)
 
     async def _fail(
         self,
         context: Context,
-        creative_id: str,
+        state: Creative,
         error: str,
         detail: str,
         *,
         retryable: bool,
-        job_id: str | None = None,
     ) -> None:
-        """``job_id``: only if that one is under way."""
+        """Only if it is still at what it was at."""
 
         async def decide(unit: Unit) -> None:
-            state = await known(unit, creative_id)
-            if job_id is not None and (job_id != state.job_id or not state.in_flight):
+            now = await known(unit, state.id)
+            if (now.jobs, now.in_flight) != (state.jobs, state.in_flight):
                 return
             failed = creatives.record_failure(
-                state,
-                during="transcoding",
+                now,
+                during="fetch" if error == FETCH_LOST else "transcoding",
                 error=error,
                 detail=detail,
-                vast_code=405,
+                vast_code=402 if error == FETCH_LOST else 405,
                 retryable=retryable,
                 at=unit.at,
             )
-            unit.append(state, failed)
+            unit.append(now, failed)
 
         await self._dispatcher.execute(context, decide)
 

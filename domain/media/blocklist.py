@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from domain.kernel.errors import NotFound, Refused
 from domain.kernel.event import Aggregate, Event, State, register
+from domain.media.identity import canonical
 
 ALL = "all"
 MOST_ENTRIES = 1_000
@@ -32,7 +33,8 @@ class EntryNotFound(NotFound):
 
 
 class Entry(BaseModel):
-    """``creative``: an id of ours. ``address``: how the film's canonical address begins.
+    """``creative``: an id of ours. ``address``: how the film's canonical address begins; a host
+    without a path is that host and no longer one that begins like it.
     ``advertiser``, ``category``: as ads say them, without regard to case."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,7 +46,7 @@ class Entry(BaseModel):
         if kind != self.kind or not text:
             return False
         if kind == "address":
-            return text.startswith(self.value)
+            return text.startswith(canonical(self.value))
         return text.casefold() == self.value.casefold()
 
 

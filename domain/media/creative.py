@@ -10,7 +10,7 @@ at all. While a newer ladder is rendered, the rendition that is there stays read
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar, Literal, assert_never, cast
 
@@ -381,6 +381,13 @@ def next_step(state: Creative, *, now: datetime) -> NextStep | None:
             return NextStep.SUBMIT if state.content else NextStep.FETCH
 
 
+def awaits_job(state: Creative) -> bool:
+    """Whether a transcoder may have been given a job that is not recorded yet. Whose clock says
+    that a pause is over does not matter."""
+    now = state.retry_at or datetime.max.replace(tzinfo=UTC)
+    return next_step(state, now=now) == NextStep.SUBMIT
+
+
 def _due(state: Creative, now: datetime) -> bool:
     """Of one that has failed: somebody asked for it, or the pause is over."""
     return state.attempts == 0 or (state.retry_at is not None and state.retry_at <= now)
@@ -450,8 +457,10 @@ def record_progress(state: Creative, *, job_id: str, stage: Stage, at: datetime)
 def record_complete(
     state: Creative, *, job_id: str, rendition: Rendition, at: datetime
 ) -> list[Event]:
-    """Also of a job that was given up, as long as no other has taken its place."""
-    if job_id != state.job_id or not (state.in_flight or state.status == FAILED):
+    """Also of a job that was given up, as long as no other has taken its place and no other ladder
+    is wanted: the report of an old rendition must not end the wish for a new one."""
+    given_up = state.status == FAILED and rendition.ladder == state.wanted
+    if job_id != state.job_id or not (state.in_flight or given_up):
         return []
     return [_next(TranscodingCompleted, state, at, job_id=job_id, rendition=rendition)]
 
@@ -509,11 +518,12 @@ def request(state: Creative, *, ladder: str, by: str, at: datetime) -> list[Even
 
     Raises ``NothingToTry``.
     """
-    if state.status == COMPLETE and state.rendition and state.rendition.ladder == ladder:
+    shown = state.status == COMPLETE or (state.status == RELEASED and state.rendition is not None)
+    if shown and state.rendition and state.rendition.ladder == ladder:
         raise NothingToTry("it is rendered by this ladder", status=state.status)
-    if state.status not in (FAILED, CANCELED, COMPLETE):
+    if not shown and state.status not in (FAILED, CANCELED):
         raise NothingToTry("it is ready, under way, linked or quarantined", status=state.status)
-    if next_step(state, now=at) is not None:
+    if next_step(state, now=at) is not None and state.wanted in ("", ladder):
         return []
     return [_next(TranscodingRequested, state, at, ladder=ladder, by=by)]
 

@@ -17,7 +17,9 @@ from typing import Literal, NewType
 CreativeId = NewType("CreativeId", str)
 """26 characters of lower-case base32: 130 bits of the SHA-256 of the identity."""
 
-NO_ID = frozenset(("", "unknown", "none", "null", "n/a", "0"))
+NO_ID = frozenset(("", "unknown", "undefined", "none", "null", "nil", "n/a", "na", "0", "-1", "-"))
+UNFILLED = re.compile(r"\[.*\]|\{.*\}|\$\{.*\}|%%.*%%|<.*>", re.DOTALL)
+"""A macro that nobody has filled in is the same in every ad, and so no id either."""
 VOLATILE = frozenset(
     (
         "cb", "cachebuster", "cachebusting", "correlator", "ord", "rnd", "rand", "random",
@@ -50,13 +52,15 @@ def identity_of(ids: Iterable[tuple[str, str]], *, broker: str | None, media_url
     """``ids``: registry and value of each ``UniversalAdId``, in order: the first counts."""
     for registry, value in ids:
         if not (_blank(registry) or _blank(value)):
-            text = f"{broker or '*'} {registry.strip().lower()} {value.strip()}"
+            name = "-".join(registry.lower().split())  # no spaces: they part it from the value
+            text = f"{broker or '*'} {name} {value.strip()}"
             return Identity("registered", text)
     return Identity("url", canonical(media_url))
 
 
 def _blank(text: str) -> bool:
-    return text.strip().lower() in NO_ID
+    bare = text.strip()
+    return bare.lower() in NO_ID or UNFILLED.fullmatch(bare) is not None
 
 
 def canonical(url: str) -> str:

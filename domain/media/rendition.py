@@ -43,7 +43,9 @@ class Source(Facts):
     width: int = Field(ge=1)
     height: int = Field(ge=1)
     duration_ms: int = Field(ge=1)
-    frame_rate: float = Field(gt=0, description="Frames a second, of the average")
+    frame_rate: float = Field(
+        gt=0, allow_inf_nan=False, description="Frames a second, of the average"
+    )
     video_codec: str
     audio_codec: str | None = Field(None, description="None: silence is added")
     rotation: int = Field(0, description="Degrees clockwise that a player turns it by")
