@@ -138,6 +138,10 @@ class Settings(BaseSettings):
     renders_table: str = Field("", description="Jobs of the transcoder on one machine")
     job_events_queue: str = Field("", description="URL of the queue of what transcoders report")
     job_events_dead_letters: str = Field("", description="URL of its dead-letter queue")
+    statistics_stream: str = Field("", description="Kinesis stream of the statistics of ads")
+    statistics_bucket: str = Field("", description="Statistics of ads, as Parquet files by day")
+    athena_database: str = Field("", description="Glue database of the table `statistics`")
+    athena_work_group: str = Field("", description="Athena work group of the reports")
     outbox_queue: str = Field("", description="URL of the queue of effects to be delivered")
     outbox_dead_letters: str = Field("", description="URL of the queue of effects given up")
 
@@ -151,10 +155,17 @@ class Settings(BaseSettings):
 
     # Media
     media_url: str = Field(
-        "", description="Where films are served: CloudFront, or the API's own `/media` if empty"
+        "", description="Where films are served, if neither by CloudFront nor by the API's `/media`"
     )
     transcoder: Literal["ffmpeg", "mediaconvert"] = Field(
         "ffmpeg", description="Who renders films: this machine, or AWS Elemental MediaConvert"
+    )
+    media_convert_queue: str = Field("", description="ARN of MediaConvert's queue for films")
+    media_convert_hop_queue: str = Field("", description="ARN of the queue of what waited too long")
+    media_convert_role: str = Field("", description="ARN of the role that MediaConvert takes")
+    media_domain: str = Field("", description="Domain of CloudFront's distribution of films")
+    work_folder: Path | None = Field(
+        None, description="For films while they are worked on; else the system's for such files"
     )
     renders_at_once: int = Field(1, ge=1, le=64, description="Films rendered at once by a worker")
     fetches_at_once: int = Field(4, ge=1, le=64, description="Films fetched at once by a worker")
@@ -170,6 +181,20 @@ class Settings(BaseSettings):
         "",
         description="Networks (CIDR), comma-separated, whose `X-Device-*` and `X-Forwarded-For`"
         " headers of an ad request are believed",
+    )
+    beacon_url: str = Field(
+        "", description="Where players find `/beacons/`, in public; the API's address if empty"
+    )
+    beacon_keys: SecretStr = Field(
+        SecretStr(""),
+        description="Keys that seal beacons: `id:base64` of 64 random bytes each, comma-separated,"
+        " the first of which is used and all of which are taken. Empty: made of the key file",
+    )
+    reports: Literal["duckdb", "athena"] = Field(
+        "duckdb", description="Who makes the reports of statistics: this machine, or Amazon Athena"
+    )
+    reports_folder: Path | None = Field(
+        None, description="DuckDB's copy of the statistics, 4 GB at most; else one of the system's"
     )
     ad_requests_per_minute: int = Field(600_000, ge=1, description="Ad requests a minute and key")
 
@@ -198,6 +223,11 @@ class Settings(BaseSettings):
     relay_lease_seconds: float = Field(
         10.0, gt=0, description="A relay that is silent for so long loses its shards to another"
     )
+    statistics_interval: float = Field(
+        60.0,
+        gt=0,
+        description="Seconds that a record waits for its file, where no Firehose delivers",
+    )
     sweep_interval: float = Field(1.0, gt=0, description="Seconds between looks for due commands")
     rate_limit_per_minute: int = Field(
         600, ge=1, description="Requests a minute and token; submits count like all others"
@@ -218,6 +248,11 @@ class Settings(BaseSettings):
         if url and where.scheme != "https" and (where.scheme, where.hostname) not in LOOPBACK:
             raise ValueError("a webhook needs https, but on this machine")
         return url
+
+    @property
+    def films_url(self) -> str:
+        """Where others than this process serve films; empty: the API does, below ``/media``."""
+        return self.media_url or (f"https://{self.media_domain}" if self.media_domain else "")
 
     def events_table(self, context: str) -> str:
         return str(getattr(self, f"{context}_events_table"))

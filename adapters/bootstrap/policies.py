@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
 
 from adapters.bootstrap.core import Core, core
+from adapters.bootstrap.media import transcoder_of, transcodings, web_of
 from adapters.bootstrap.process import make_broker
 from adapters.bootstrap.read_models import slotted, threads, twins
 from adapters.faststream_aws import SQSBroker
@@ -31,6 +32,7 @@ from adapters.outbound.dynamodb.timeouts import DynamoDbTimeouts
 from adapters.outbound.dynamodb.twins import DynamoDbTwins
 from adapters.outbound.messaging.outbox import QueueOutbox
 from adapters.outbound.system.clock import SystemClock
+from adapters.outbound.web.pixels import Pixels
 from adapters.settings import Settings
 from commands.accounts import forgetting
 from commands.accounts.forgetting import (
@@ -44,6 +46,14 @@ from commands.accounts.forgetting import (
 from commands.devices.alarms import ALARMS, WEBHOOK
 from commands.devices.departures import DEPARTURES, ContinueDeparture, Departures
 from commands.kernel.policy import Policy
+from commands.media import pixels
+from commands.media.transcoding import (
+    TRANSCODING,
+    ContinueCreative,
+    EndJob,
+    LookAtJob,
+    Transcodings,
+)
 from domain.kernel.recorded import Context
 
 POLICY_POLL_INTERVAL = 0.5
@@ -54,10 +64,17 @@ POLICY_POLL_INTERVAL = 0.5
 async def policies(settings: Settings) -> AsyncIterator[tuple[SQSBroker, TimeoutScan]]:
     """Policies on their queues, and the scan that brings them their time-outs."""
 
-    async with core(settings, "policies") as parts, threads(settings) as pool:
+    async with (
+        core(settings, "policies") as parts,
+        threads(settings) as pool,
+        transcoder_of(settings, parts) as transcoder,
+    ):
         broker = make_broker(settings)
         timeouts = DynamoDbTimeouts(parts.dynamodb, settings.timeouts_table)
-        for queue, inbox in policy_inboxes(settings, parts, pool, broker, timeouts).items():
+        handlers = command_handlers(settings, parts, pool) | media_handlers(
+            transcodings(settings, parts, broker, transcoder)
+        )
+        for queue, inbox in policy_inboxes(settings, parts, handlers, broker, timeouts).items():
             subscribe(
                 broker,
                 queue,
@@ -80,13 +97,13 @@ async def policies(settings: Settings) -> AsyncIterator[tuple[SQSBroker, Timeout
 def policy_inboxes(
     settings: Settings,
     parts: Core,
-    pool: Threads,
+    handlers: dict[type[BaseModel], Handler],
     broker: SQSBroker,
     timeouts: DynamoDbTimeouts,
 ) -> dict[str, PolicyInbox]:
-    """What handles the messages of each policy's queue, by its URL; in a process or in Lambda."""
+    """What handles the messages of each policy's queue, by its URL."""
     actor = Actor(
-        command_handlers(settings, parts, pool),
+        handlers,
         timeouts=timeouts,
         outbox=QueueOutbox(broker, settings.outbox_queue),
         effects={WEBHOOK} if settings.webhook_url else (),
@@ -129,6 +146,14 @@ def command_handlers(
     }
 
 
+def media_handlers(transcodings: Transcodings) -> dict[type[BaseModel], Handler]:
+    return {
+        ContinueCreative: transcodings.advance,
+        LookAtJob: transcodings.look,
+        EndJob: transcodings.end,
+    }
+
+
 @dataclass(frozen=True)
 class Followed:
     """A policy with its queue, and the store whose streams it follows."""
@@ -148,6 +173,12 @@ def followed_policies(settings: Settings, parts: Core) -> list[Followed]:
         ),
         Followed(DEPARTURES, accounts, settings.departures_queue, settings.departures_dead_letters),
         Followed(ERASURE, devices, settings.erasure_queue, settings.erasure_dead_letters),
+        Followed(
+            TRANSCODING,
+            parts.media.store,
+            settings.transcoding_queue,
+            settings.transcoding_dead_letters,
+        ),
     ]
 
 
@@ -171,8 +202,10 @@ def policy_inbox(
 async def outbox(settings: Settings) -> AsyncIterator[SQSBroker]:
 
     broker = make_broker(settings)
-    async with webhooks.make_client() as client:
-        handlers: dict[str, EffectHandler] = {}
+    web = web_of(settings)
+    async with webhooks.make_client() as client, AsyncExitStack() as stack:
+        stack.push_async_callback(web.close)
+        handlers: dict[str, EffectHandler] = {pixels.KIND: Pixels(web, clock=SystemClock())}
         if settings.webhook_url:
             handlers[WEBHOOK] = webhooks.Webhook(
                 client,
@@ -181,7 +214,10 @@ async def outbox(settings: Settings) -> AsyncIterator[SQSBroker]:
                 clock=SystemClock(),
             )
         worker = outboxes.OutboxWorker(
-            handlers, broker=broker, dead_letters=settings.outbox_dead_letters
+            handlers,
+            broker=broker,
+            dead_letters=settings.outbox_dead_letters,
+            dropped={pixels.KIND},
         )
         outboxes.subscribe(
             broker,

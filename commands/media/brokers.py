@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from commands.kernel.dispatch import Unit
 from domain.kernel.errors import PreconditionFailed
+from domain.kernel.event import Event
 from domain.media import blocklist as blocklists
 from domain.media import broker as brokers
 from domain.media.blocklist import ALL, BLOCKLIST, Blocklist, Entry
@@ -63,15 +66,20 @@ async def block(unit: Unit, message: Block) -> Blocklist:
     state = await unit.load(BLOCKLIST, ALL)
     by = unit.context.principal
     events = blocklists.block(state, entry=message.entry, reason=message.reason, by=by, at=unit.at)
-    unit.append(state, events)
-    return state
+    return _decided(unit, state, events)
 
 
 async def unblock(unit: Unit, message: Unblock) -> Blocklist:
     """Raises ``EntryNotFound``."""
     state = await unit.load(BLOCKLIST, ALL)
     events = blocklists.unblock(state, entry=message.entry, by=unit.context.principal, at=unit.at)
+    return _decided(unit, state, events)
+
+
+def _decided(unit: Unit, state: Blocklist, events: Sequence[Event]) -> Blocklist:
     unit.append(state, events)
+    for event in events:
+        state = BLOCKLIST.fold(state, event)
     return state
 
 

@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "hashlib",
     "itertools",
     "pydantic",
+    "re",
     "typing",
 }
 MAY_NOT_CALL = {"now", "utcnow", "today", "fromtimestamp", "time", "monotonic", "uuid4", "urandom"}

@@ -7,6 +7,7 @@ puts the tables into ``docs/benchmarks.md``.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import sys
 import tempfile
@@ -19,11 +20,29 @@ import orjson
 import uvloop
 
 from adapters.outbound.embedded.ministack import CREDENTIALS
-from tests.bench import connections, core, cost, cpu, latency, rebuild, report, starts
+from tests.bench import (
+    ads,
+    connections,
+    core,
+    cost,
+    cpu,
+    latency,
+    printed,
+    rebuild,
+    report,
+    starts,
+)
 from tests.bench.sizes import FULL, QUICK, Sizes
 from tests.bench.stage import stage
 
-PARTS = ("core", "rebuild", "cost", "latency", "cpu", "gateway", "starts")
+PRINTED = {
+    "vast": ("ad_break",),
+    "films": ("transcoding",),
+    "statistics": ("statistics",),
+}
+"""By part, the module and its arguments."""
+QUICKLY = {"vast": (), "films": ("5", "1"), "statistics": ("200000", "4", "1")}
+PARTS = ("core", "rebuild", "cost", "latency", "cpu", "gateway", "starts", "ads", *PRINTED)
 
 
 Done = Callable[[str, Any], None]
@@ -53,6 +72,14 @@ async def measure(directory: Path, wanted: Sequence[str], sizes: Sizes, done: Do
     if "starts" in wanted:
         say("starts of functions …")
         done("starts", await starts.measure(directory / "starts", sizes))
+    if "ads" in wanted:
+        say("ad breaks …")
+        done("ads", await ads.measure(directory / "ads", sizes))
+    for name, command in PRINTED.items():
+        if name in wanted:
+            say(f"{name} …")
+            more = QUICKLY[name] if sizes.quick else ()
+            done(name, await asyncio.to_thread(printed.measure, *command, *more))
 
 
 def say(text: str) -> None:

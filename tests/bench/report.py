@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.bench import printed
+from tests.bench.ads import ads_tables
 from tests.bench.connections import Connections
 from tests.bench.cpu import Cpu, Load
 from tests.bench.latency import Latency, Spread
@@ -151,6 +153,10 @@ TABLES: Mapping[str, Callable[[Any], str]] = {
     "cpu": cpu_tables,
     "gateway": gateway_tables,
     "starts": starts_tables,
+    "ads": ads_tables,
+    "vast": printed.tables,
+    "films": printed.tables,
+    "statistics": printed.tables,
 }
 
 

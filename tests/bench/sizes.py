@@ -31,6 +31,8 @@ class Sizes:
     core_each: int = 50
     rebuild_events: int = 100_000
     starts: int = 9
+    ad_requests: int = 2_000
+    quick: bool = False
 
 
 FULL = Sizes()
@@ -54,4 +56,6 @@ QUICK = Sizes(
     core_each=20,
     rebuild_events=5_000,
     starts=3,
+    ad_requests=200,
+    quick=True,
 )

@@ -9,9 +9,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from tests.support.household import Household, Json, connected
+from adapters.outbound.system.clock import Ulids
+from commands.accounts.tokens import ADS_MANAGE, ADS_READ
+from tests.support.household import Household, Json, connected, make_token
 from tests.support.platform import Platform
 from tests.support.runbook import Operator, commands
 from tests.support.tables import SESSION
@@ -70,6 +73,29 @@ def test_every_command_of_the_runbook_is_one_that_exists() -> None:
 async def test_the_first_look_finds_nothing_on_a_healthy_platform(operator: Operator) -> None:
     for said in await operator.follow("First look"):
         assert said.code == 0, said.text
+
+
+@pytest.mark.parametrize("section", ["A film does not get ready", "A broker is slow or down"])
+async def test_ads_are_looked_at(platform: Platform, tmp_path: Path, section: str) -> None:
+    token = await make_token(
+        platform.settings, platform.endpoint_url, Ulids().new(), (ADS_READ, ADS_MANAGE)
+    )
+    headers = {"Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(
+        base_url=platform.api_url, headers=headers, trust_env=False
+    ) as api:
+        await api.put("/v1/brokers/acme", json={"url": "https://ads.example/vast"})
+        film = {"items": [{"media_url": "https://films.invalid/a.mp4"}]}
+        assert (await api.post("/v1/creatives", json=film)).status_code == 202
+
+    operator = Operator(platform.environment | {"HOMECAST_TOKEN": token}, tmp_path)
+
+    async def shown() -> bool:
+        said = await operator.follow(section)
+        assert all(one.code == 0 for one in said), said
+        return any("acme" in one.text or "films.invalid" in one.text for one in said)
+
+    await eventually(shown, within=20, what="the broker, or the film")
 
 
 async def test_a_parked_row_goes_on_when_its_cause_is_mended(

@@ -22,6 +22,7 @@ from adapters.bootstrap import sweeper as bootstrap_sweeper
 from adapters.bootstrap.http import Api
 from adapters.bootstrap.operations import operating
 from adapters.bootstrap.process import make_broker
+from adapters.bootstrap.read_models import PROJECTIONS
 from adapters.faststream_aws import SQSQueue
 from adapters.inbound.workers import sweeper as sweepers
 from adapters.settings import Settings
@@ -201,6 +202,7 @@ async def test_a_parked_row_is_passed_over_while_its_lane_goes_on(
 
     defective = replace(read_model.REMOTE_COMMANDS, fold=broken)
     monkeypatch.setattr(read_model, "REMOTE_COMMANDS", defective)
+    monkeypatch.setitem(PROJECTIONS, "remote_commands", defective)
     async with (
         http.api(settings) as api,
         bootstrap_sweeper.sweeper(settings) as sweeper,
@@ -228,6 +230,7 @@ async def test_a_parked_row_is_passed_over_while_its_lane_goes_on(
         again = await mended.parked.retry("remote_commands", entry, who="cli:test")
         assert again.status is Status.PARKED
     monkeypatch.setattr(read_model, "REMOTE_COMMANDS", replace(defective, fold=fold))
+    monkeypatch.setitem(PROJECTIONS, "remote_commands", replace(defective, fold=fold))
     async with operating(settings) as acts, http.api(settings) as api:
         await acts.parked.retry("remote_commands", entry, who="cli:test")
         row = await api.commands.get(device_id, number)

@@ -308,7 +308,7 @@ async def test_a_broken_version_parks_in_its_own_slot_and_is_never_read(
         async with read_side(settings) as newer:
             with pytest.raises(rebuilding.NotVerified, match="parked"):
                 await newer.rebuild("devices", report=lambda *_: None).run()
-            [status, _] = await newer.statuses.all()
+            [status] = [one for one in await newer.statuses.all() if one.model == "devices"]
             assert (status.live, status.parked, status.outdated) == (Slot.BLUE, 1, True)
         names = {
             row.name for row in (await here.api.devices.list(ACCOUNT, limit=9, cursor=None))[0]

@@ -33,6 +33,8 @@ async def test_the_package_holds_the_resources_of_the_stage_and_needs_no_aws(
     assert provider["stackParameters"] == [
         {"ParameterKey": "Prefix", "ParameterValue": "homecast-blue"},
         {"ParameterKey": "BackupCopyVaultArn", "ParameterValue": ""},
+        {"ParameterKey": "MediaOnAws", "ParameterValue": "true"},
+        {"ParameterKey": "MediaPriceClass", "ParameterValue": "PriceClass_100"},
     ]
     for name in ("Api", "Relay", "Projector"):
         function = packaged["Resources"][f"{name}LambdaFunction"]["Properties"]

@@ -65,6 +65,9 @@ class Rendered:
         return target
 
 
+MPD_PARSER = Path(__file__).parents[2] / "node_modules" / "mpd-parser"
+
+
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
     """13 s of 960 × 540 at 29.97 frames a second, with subtitles."""
@@ -289,6 +292,8 @@ def test_progress_goes_through_the_stages(rendered: Rendered) -> None:
     assert rendered.progress[-1] == (Stage.TRANSCODING, 100)
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not MPD_PARSER.exists(), reason="mpd-parser is not installed: npm ci")
 def test_a_player_of_dash_finds_the_very_same_segments(rendered: Rendered) -> None:
     found = dash(rendered)
     base = "http://films.example/r/"

@@ -7,6 +7,7 @@ files of new types or versions with ``python -m tests.support.events``; it chang
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,15 @@ from domain.devices.capabilities import KINDS, DeviceKind
 from domain.kernel.event import Event
 from domain.kernel.personal import personal_fields
 from domain.kernel.recorded import Context, Recorded
+from domain.media import blocklist, broker, content, creative
+from domain.media.rendition import (
+    AdFacts,
+    Caption,
+    CaptionLink,
+    Rendition,
+    Rung,
+    Source,
+)
 from tests.support.sealing import sealed
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -55,6 +65,112 @@ FORGETTING: tuple[tuple[type[Event], dict[str, Any]], ...] = (
     (forgetting.ForgettingStarted, {}),
     (forgetting.AccountForgotten, {}),
 )
+
+CREATIVE_ID = "abcdefghijklmnopqrstuvwx23"
+SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+PREFIX = f"renditions/{SHA256}/6fac3f80/1/"
+OPERATOR = "token:01KA0000000000000000000003"
+SOURCE = Source(
+    width=1280,
+    height=720,
+    duration_ms=15_040,
+    frame_rate=29.97,
+    video_codec="h264",
+    audio_codec="aac",
+    rotation=0,
+    container="mov,mp4",
+    bit_rate=2_400_000,
+)
+RENDITION = Rendition(
+    ladder="6fac3f80",
+    prefix=PREFIX,
+    hls=f"{PREFIX}main.m3u8",
+    dash=f"{PREFIX}manifest.mpd",
+    preview=f"{PREFIX}preview.mp4",
+    poster=f"{PREFIX}poster.jpg",
+    duration_ms=15_040,
+    rungs=(
+        Rung(
+            width=416,
+            height=234,
+            bandwidth=289_160,
+            average_bandwidth=271_000,
+            codecs="avc1.64000d,mp4a.40.2",
+            frame_rate=29.97,
+        ),
+    ),
+    size=1_000_557,
+    captions=("en",),
+)
+JOB = f"{CREATIVE_ID}-6fac3f80-1"
+CREATIVE: tuple[tuple[type[Event], dict[str, Any]], ...] = (
+    (
+        creative.CreativeDiscovered,
+        {
+            "kind": "registered",
+            "identity": "acme ad-id.org DEMO0001000H",
+            "broker": "acme",
+            "media_url": "https://films.example/demo.mp4?x=1",
+            "media_type": "video/mp4",
+            "captions": (
+                CaptionLink(
+                    language="en", media_type="text/srt", url="https://films.example/demo.srt"
+                ),
+            ),
+            "ad": AdFacts(
+                ad_id="ad-1",
+                ad_system="Acme",
+                title="Küche",
+                advertiser="Acme",
+                campaign="spring",
+                duration_ms=15_000,
+            ),
+            "by": "broker:acme",
+        },
+    ),
+    (
+        creative.CreativeFetched,
+        {
+            "content": SHA256,
+            "size": 4_500_000,
+            "original": f"originals/{SHA256}",
+            "source": SOURCE,
+            "captions": (
+                Caption(language="en", media_type="text/srt", key=f"originals/{SHA256[::-1]}"),
+            ),
+        },
+    ),
+    (creative.CreativeLinked, {"creative_id": CREATIVE_ID[::-1], "content": SHA256}),
+    (creative.JobSubmitted, {"job_id": JOB, "ladder": "6fac3f80", "attempt": 1}),
+    (creative.JobProgressed, {"job_id": JOB, "stage": creative.Stage.TRANSCODING}),
+    (creative.TranscodingCompleted, {"job_id": JOB, "rendition": RENDITION}),
+    (
+        creative.TranscodingFailed,
+        {
+            "during": "transcoding",
+            "attempt": 2,
+            "error": "render_timed_out",
+            "detail": "too slow",
+            "vast_code": 405,
+            "retry_at": AT + timedelta(minutes=2),
+        },
+    ),
+    (creative.TranscodingCanceled, {"job_id": JOB, "by": OPERATOR}),
+    (creative.TranscodingRequested, {"ladder": "6fac3f80", "by": OPERATOR}),
+    (creative.CreativeQuarantined, {"reason": "undecodable", "by": "platform"}),
+    (creative.CreativeReleased, {"by": OPERATOR}),
+)
+BROKER_CONFIG = broker.BrokerConfig(
+    url="https://ads.example/vast?cb=[CACHEBUSTING]",
+    slate="https://films.example/slate.mp4",
+    prices=(broker.PriceRule(match="any", cpm=Decimal("8.50"), currency="EUR"),),
+)
+ENTRY = blocklist.Entry(kind="advertiser", value="Acme")
+
+
+def _media(stream: str, event_type: type[Event], version: int, **fields: Any) -> Event:
+    return event_type(originator_id=stream, originator_version=version, timestamp=AT, **fields)
+
 
 EXAMPLES: tuple[Event, ...] = (
     _device(
@@ -123,6 +239,15 @@ EXAMPLES: tuple[Event, ...] = (
         )
         for version, (event_type, fields) in enumerate(FORGETTING, 1)
     ),
+    *(
+        _media(f"creative-{CREATIVE_ID}", event_type, version, **fields)
+        for version, (event_type, fields) in enumerate(CREATIVE, 1)
+    ),
+    _media(f"content-{SHA256}", content.ContentClaimed, 1, creative_id=CREATIVE_ID),
+    _media("broker-acme", broker.BrokerConfigured, 1, config=BROKER_CONFIG, by=OPERATOR),
+    _media("broker-acme", broker.BrokerRetired, 2, by=OPERATOR),
+    _media("blocklist-all", blocklist.EntryBlocked, 1, entry=ENTRY, reason="unfair", by=OPERATOR),
+    _media("blocklist-all", blocklist.EntryUnblocked, 2, entry=ENTRY, by=OPERATOR),
 )
 
 

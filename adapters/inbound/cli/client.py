@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 
@@ -17,6 +18,7 @@ from adapters.inbound.cli.connection import Connection, Trouble, on_this_machine
 LONGEST_WAIT = 25
 """Seconds that one request may wait for an outcome."""
 LONGEST_PAUSE = 30.0
+REPORT_TIMEOUT = httpx.Timeout(45.0, connect=5.0)
 SILENCE = 40.0
 """Seconds without a word on the live stream, which says something every 15 s."""
 CONSISTENCY = "Consistency-Token"
@@ -67,6 +69,10 @@ class ApiClient:
     ) -> None:
         self._http.close()
 
+    def ask(self, method: str, path: str, **options: Any) -> Json:
+        """One request of the API's, repeated when it is a GET; nothing of a 204."""
+        return self._ask(method, path, tries=2 if method == "GET" else 1, **options)
+
     def devices(self) -> list[Json]:
         items: list[Json] = []
         cursor: str | None = None
@@ -108,6 +114,13 @@ class ApiClient:
 
     def release(self, device_id: str) -> None:
         self._ask("DELETE", f"/v1/devices/{device_id}")
+
+    def reports(self) -> list[Json]:
+        return list(self._ask("GET", "/v1/reports", tries=2)["items"])
+
+    def report(self, name: str, query: dict[str, str]) -> Json:
+        path = f"/v1/reports/{quote(name, safe='')}"
+        return self._ask("GET", path, params=query, timeout=REPORT_TIMEOUT, tries=2)
 
     def follow(self, command: Json, *, seconds: float) -> Iterator[Json]:
         """The command whenever a step was added, until it is final or the time is over."""

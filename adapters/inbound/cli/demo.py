@@ -18,11 +18,13 @@ from adapters.bootstrap.operators import operator
 from adapters.inbound.cli.local import inherited
 from adapters.outbound.embedded.program import Program
 from adapters.settings import Settings
-from commands.accounts.tokens import issue_token
+from commands.accounts.tokens import ADS_MANAGE, ADS_READ, ADS_REQUEST, SCOPES, issue_token
 
 SECONDS_BETWEEN_COMMANDS = 5.0
 SECONDS_TO_WAIT = 10
 SECONDS_TO_COME_ONLINE = 60.0
+FORBIDDEN = 403
+"""What a token from before the ads is told of them."""
 
 Arguments = Callable[[random.Random], dict[str, Any]]
 
@@ -64,7 +66,12 @@ async def find_or_make_home(settings: Settings, file: Path) -> Home:
     async with operator(settings) as parts:
         account = kept.account_id if kept else parts.ids.new()
         token, _ = await issue_token(
-            parts.vault, clock=parts.clock, ids=parts.ids, account_id=account, label="demo"
+            parts.vault,
+            clock=parts.clock,
+            ids=parts.ids,
+            account_id=account,
+            label="demo",
+            scopes=(*SCOPES, ADS_REQUEST, ADS_READ, ADS_MANAGE),
         )
     home = Home(account, token)
     await asyncio.to_thread(write_home, file, home)
@@ -83,7 +90,8 @@ def write_home(file: Path, home: Home) -> None:
 
 async def accepted(settings: Settings, token: str) -> bool:
     async with client(settings.api_url, token) as api:
-        return (await api.get("/v1/devices", params={"limit": 1})).is_success
+        devices = await api.get("/v1/devices", params={"limit": 1})
+        return devices.is_success and (await api.get("/v1/brokers")).status_code != FORBIDDEN
 
 
 def client(api_url: str, token: str) -> httpx.AsyncClient:

@@ -19,7 +19,12 @@ from rich.console import Console
 from adapters.outbound.aws_stack.finding import Finding, Verdict, fail, ok, warn
 from adapters.outbound.aws_stack.inspection import Inspection
 from adapters.outbound.aws_stack.provision import Place
-from adapters.outbound.aws_stack.template import Template, load_template, variable_of
+from adapters.outbound.aws_stack.template import (
+    Template,
+    is_conditional,
+    load_template,
+    variable_of,
+)
 from adapters.settings import Settings, load_settings
 
 PACKAGES = ("aiobotocore", "eventsourcing", "faststream", "fastapi", "pydantic")
@@ -55,7 +60,11 @@ def show(findings: list[Finding]) -> None:
 
 
 async def examine(settings: Settings, template: Template) -> list[Finding]:
-    names = {variable_of(output): setting(settings, output) for output in template["Outputs"]}
+    names = {
+        variable_of(name): setting(settings, name)
+        for name, output in template["Outputs"].items()
+        if settings.aws_endpoint_url is None or not is_conditional(output)
+    }
     found = [versions(), settings_present(names)]
     if found[-1].verdict is Verdict.OK:
         place = Place(settings.aws_region, settings.aws_endpoint_url)

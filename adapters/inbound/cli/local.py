@@ -19,7 +19,17 @@ from adapters.outbound.embedded.program import Program, Ready
 from adapters.outbound.embedded.redis import Redis
 
 REGION = "eu-central-1"
-PLATFORM = ("api", "gateway", "relay", "projector", "sweeper", "policies", "outbox")
+PLATFORM = (
+    "api",
+    "gateway",
+    "relay",
+    "projector",
+    "sweeper",
+    "policies",
+    "outbox",
+    "transcoder",
+    "deliverer",
+)
 """In the order of their start."""
 FUNCTIONS = ("api", "relay", "projector")
 """Those that ``serverless.yml`` has as functions."""
@@ -31,6 +41,8 @@ COMMANDS = {
     "sweeper": ("-m", "adapters.inbound.workers", "sweeper"),
     "policies": ("-m", "adapters.inbound.workers", "policies"),
     "outbox": ("-m", "adapters.inbound.workers", "outbox"),
+    "transcoder": ("-m", "adapters.inbound.workers", "transcoder"),
+    "deliverer": ("-m", "adapters.inbound.workers", "deliverer"),
 }
 RHYTHM = {
     # A poll that is cut off at the embedded AWS lives on and swallows the next message, and a long
@@ -40,6 +52,8 @@ RHYTHM = {
     "HOMECAST_STREAM_POLL_INTERVAL": "0.1",
     # After a kill -9 the next relay waits for so long; the writes that it costs are free here.
     "HOMECAST_RELAY_LEASE_SECONDS": "4",
+    # Who plays with the demo looks at the reports at once.
+    "HOMECAST_STATISTICS_INTERVAL": "5",
 }
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH")
 
@@ -96,7 +110,8 @@ class Engines:
         # Of its keys the embedded KMS keeps what it had when it was last stopped in peace: what
         # they wrap would not survive a crash.
         keys = {"HOMECAST_KMS_KEY": "", "HOMECAST_KEY_FILE": str(self.key_file)}
-        return self._settings(outputs) | keys
+        folder = {"HOMECAST_REPORTS_FOLDER": str(self.key_file.with_name("reports"))}
+        return self._settings(outputs) | keys | folder
 
     async def functions(self, stage: str) -> dict[str, str]:
         """The same with the functions of `serverless.yml`, and the address of their API.
@@ -131,6 +146,14 @@ def addresses(
         "HOMECAST_GATEWAY_PORT": str(gateway),
         "HOMECAST_GATEWAY_URL": f"ws://{LOOPBACK}:{gateway}/v1/device",
     }
+
+
+def ad_broker(port: int, folder: Path) -> Program:
+    """The demo's; its films are made before it answers."""
+    module = "adapters.inbound.cli.ad_demo.broker"
+    command = (sys.executable, "-m", module, str(port), str(folder))
+    ready = answers(f"http://{LOOPBACK}:{port}/health/ready")
+    return Program("ad-broker", command, inherited() | {"PYTHONUNBUFFERED": "1"}, ready)
 
 
 def process(name: str, environment: Mapping[str, str]) -> Program:

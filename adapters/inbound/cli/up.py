@@ -13,11 +13,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+import httpx
 import typer
 
 from adapters import settings as settings_module
 from adapters.inbound.cli import demo as demo_home
 from adapters.inbound.cli import local
+from adapters.inbound.cli.ad_demo import flow as ad_demo
 from adapters.inbound.cli.processes import AlreadyRunning, DirectoryLock
 from adapters.inbound.cli.steps import Steps
 from adapters.inbound.cli.supervisor import NotStarted, Supervisor
@@ -124,7 +126,25 @@ async def show_demo(
             steps.warn(f"only {len(found)} devices are online; see {supervisor.log('devices')}")
         steps.plain(f"\nReady after {time.monotonic() - since:.1f} s.\n")
         steps.plain(welcome(api_url, home, demo_home.example(api_url, home, found)))
-        await demo_home.flow(api, lambda line: steps.plain(f"{datetime.now():%H:%M:%S} {line}"))  # noqa: DTZ005 the reader's clock
+
+        def say(line: str) -> None:
+            steps.plain(f"{datetime.now():%H:%M:%S} {line}")  # noqa: DTZ005 the reader's clock
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(demo_home.flow(api, say))
+            if hosts := environment.get("HOMECAST_ALLOWED_PRIVATE_HOSTS"):
+                group.create_task(ads_of_the_demo(api, f"http://{hosts}", say))
+
+
+async def ads_of_the_demo(
+    api: httpx.AsyncClient, broker_url: str, say: Callable[[str], None]
+) -> None:
+    try:
+        await ad_demo.configure(api, broker_url)
+    except httpx.HTTPError as error:
+        say(f"The demo's brokers could not be configured ({type(error).__name__}).")
+        return
+    await ad_demo.watch_ads(api, say)
 
 
 async def clear_away(options: Options, steps: Steps, supervisor: Supervisor) -> None:
@@ -156,10 +176,23 @@ async def start_platform(
         await engines.start(supervisor)
     with steps.step("Tables, topic and queues"):
         environment = await engines.stack(PREFIX) | addresses | overrides(options.directory)
+    if options.demo:
+        environment |= await start_ad_broker(options, steps, supervisor, ports)
     write_environment(options.directory / "environment", environment)
     with steps.step(", ".join(local.PLATFORM)):
         await supervisor.start_together(local.process(name, environment) for name in local.PLATFORM)
     return environment
+
+
+async def start_ad_broker(
+    options: Options, steps: Steps, supervisor: Supervisor, ports: Ports
+) -> dict[str, str]:
+    """The setting that lets the platform reach it, for its address is a private one."""
+    port = ports.of("ad-broker")
+    with steps.step("Demo ad broker and its films"):
+        broker = local.ad_broker(port, options.directory / "ads")
+        await supervisor.start(broker, within=120)
+    return {"HOMECAST_ALLOWED_PRIVATE_HOSTS": f"127.0.0.1:{port}"}
 
 
 async def start_demo(
@@ -185,7 +218,8 @@ def write_environment(file: Path, environment: Mapping[str, str]) -> None:
 
 
 def welcome(api_url: str, home: demo_home.Home, example: str | None) -> str:
-    page = f"  Page  {api_url}/#token={home.token}\n  API   {api_url}/docs"
+    page = f"  Page  {api_url}/#token={home.token}\n  Ads   {api_url}/ads#token={home.token}\n"
+    page += f"  API   {api_url}/docs"
     curl = f"\n\nSend a command yourself:\n\n  {example}" if example else ""
     return f"{page}{curl}\n\nCommands of the demo (Ctrl-C stops everything):\n"
 

@@ -8,16 +8,21 @@ import contextlib
 import signal
 import socket
 from collections.abc import Iterator
+from functools import partial
 
 import structlog
 import uvicorn
 import uvloop
 from fastapi import FastAPI
 
+from adapters.bootstrap.ads import ads
 from adapters.bootstrap.http import api
 from adapters.bootstrap.process import load
+from adapters.bootstrap.statistics import statistics
+from adapters.inbound.http.ads.routes import mount as mount_ads
 from adapters.inbound.http.app import create_app
 from adapters.inbound.http.connections import REQUEST_WITHIN, TAKEN_WITHIN, impatient
+from adapters.inbound.http.statistics import mount as mount_statistics
 from adapters.inbound.process import SETTLED_AFTER, settle
 from adapters.settings import Settings
 
@@ -55,8 +60,16 @@ class Server(uvicorn.Server):
 
 
 async def serve(settings: Settings, *, request_within: float, taken_within: float) -> None:
-    async with api(settings) as container:
-        app = create_app(container)
+    async with (
+        api(settings) as container,
+        statistics(settings) as counted,
+        ads(settings, container, counted) as ad_parts,
+    ):
+        mounts = [
+            partial(mount_statistics, statistics=counted),
+            partial(mount_ads, parts=ad_parts),
+        ]
+        app = create_app(container, mounts=mounts)
         asyncio.get_running_loop().call_later(SETTLED_AFTER, settle)
         config = uvicorn.Config(
             app,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated
 
@@ -28,6 +28,7 @@ from adapters.inbound.http.health import Readiness
 from adapters.inbound.http.parts import Parts
 from adapters.inbound.http.problems import DOCUMENTED
 
+Mount = Callable[[FastAPI], None]
 live = APIRouter(prefix="/v1/live", tags=["live"], responses=DOCUMENTED)
 no_live = APIRouter(prefix="/v1/live", tags=["live"], responses=DOCUMENTED)
 
@@ -51,12 +52,17 @@ async def no_stream(_: Reader) -> Response:
 
 
 def create_app(
-    container: Container, *, lasting: bool = True, time_limit: float = TIME_LIMIT
+    container: Container,
+    *,
+    lasting: bool = True,
+    time_limit: float = TIME_LIMIT,
+    mounts: Sequence[Mount] = (),
 ) -> FastAPI:
     """Ready to serve once its lifespan has begun; raises if a route is open by mistake.
 
     ``lasting`` False: what runs it stands still between requests (Lambda), so there are no live
     streams, and no pages, which need them; and nothing is warmed up ahead of the first request.
+    ``mounts``: what adds routes that functions do not serve, so that they need not import them.
     """
     parts = Parts(container)
 
@@ -80,8 +86,10 @@ def create_app(
     kept = (devices.router, commands.router, read_models.router, operations.router)
     for router in (*kept, streams, health.router):
         app.router.routes += router.routes  # flat: found faster, and walked by require_guarded
+    for mount in mounts:
+        mount(app)
     if lasting:
-        dashboard.mount(app)
+        dashboard.mount(app, media_url=container.settings.films_url)
     docs_page.mount(app, page=lasting)
     problems.install(app)
     app.add_middleware(Bodies)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -24,9 +25,14 @@ TRUSTED_FOR = 30.0
 """Seconds: the longest that a revoked token goes on working in a process that had seen it."""
 REFUSED_FOR = 5.0
 V = TypeVar("V")
-PUBLIC = frozenset({"/", "/assets/{digest}/{name}", "/docs", "/docs/{name}", "/openapi.json",
-                    "/health/live", "/health/ready"})  # fmt: skip
-"""Routes that need no token. Every other one lies below ``/v1`` and names a scope."""
+PUBLIC = frozenset({"/", "/ads", "/assets/{digest}/{name}", "/docs", "/docs/{name}",
+                    "/openapi.json", "/health/live", "/health/ready", "/beacons/{event}",
+                    "/media/{key:path}", "/v1/brokers/{broker}/vast", "/v1/brokers/{broker}/vmap",
+                    "/v1/brokers/{broker}/assets"})  # fmt: skip
+"""Routes that need no token: beacons carry one of their own, films are as public as ads are, and ad
+requests are looked at by themselves (``ads/admission``). Every other one lies below ``/v1`` and
+names a scope."""
+AD_REQUEST = re.compile(r"/v1/brokers/[a-z0-9-]+/(vast|vmap|assets)")
 
 
 class TokenCache:
@@ -108,6 +114,9 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith(API):
+            if AD_REQUEST.fullmatch(scope["path"]):
+                await self._ask_for_ads(scope, receive, send)
+                return
             token = bearer_of(scope)
             address = scope["client"][0] if scope.get("client") else ""
             grant = await self._tokens.grant(token, address)
@@ -116,6 +125,15 @@ class Guard:
             quota = await self._limits.take(grant.token_id)
             exchange.extra_headers += quota.headers()
             quota.require()
+        await self._app(scope, receive, send)
+
+    async def _ask_for_ads(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """By token or by key; they are far more than all others, and counted by themselves."""
+        if header_of(scope, b"authorization") is not None:
+            token = bearer_of(scope)
+            address = scope["client"][0] if scope.get("client") else ""
+            grant = await self._tokens.grant(token, address)
+            scope["homecast.caller"] = Caller(grant, lambda: self._tokens.fresh(token))
         await self._app(scope, receive, send)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import tempfile
+from pathlib import Path
 
 from adapters.bootstrap.process import load
 from adapters.inbound.process import run
@@ -50,12 +52,32 @@ async def outbox(stop: asyncio.Event) -> None:
         await broker.stop()
 
 
+async def transcoder(stop: asyncio.Event) -> None:
+    from adapters.bootstrap import media
+
+    settings = load("transcoder")
+    folder = settings.work_folder or Path(tempfile.gettempdir()) / "homecast-transcoder"
+    async with media.transcoder(settings, folder) as broker:
+        await broker.start()
+        await stop.wait()
+        await broker.stop()
+
+
+async def deliverer(stop: asyncio.Event) -> None:
+    from adapters.bootstrap import statistics
+
+    async with statistics.deliverer(load("deliverer")) as worker:
+        await worker.run(stop)
+
+
 WORKERS = {
     "relay": relay,
     "projector": projector,
     "sweeper": sweeper,
     "policies": policies,
     "outbox": outbox,
+    "transcoder": transcoder,
+    "deliverer": deliverer,
 }
 
 if __name__ == "__main__":

@@ -46,10 +46,10 @@ class Renders(Protocol):
 
 
 class DecodesJobs(Protocol):
-    def __call__(self, text: str | bytes) -> Job:
+    def __call__(self, text: str | bytes, /) -> Job:
         """Raises ``ContractError``."""
 
 
 class DecodesJobEvents(Protocol):
-    async def __call__(self, event: Mapping[str, Any]) -> JobReport | None:
+    async def __call__(self, event: Mapping[str, Any], /) -> JobReport | None:
         """None for what says nothing of a job of ours. Raises ``ContractError``."""

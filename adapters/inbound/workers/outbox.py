@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import orjson
@@ -42,7 +42,9 @@ class EffectMessage(BaseModel):
 
 
 class OutboxWorker:
-    """``handlers``: by kind of effect."""
+    """``handlers``: by kind of effect. ``dropped``: kinds that are no more than told of in the log
+    when they are given up: trackers that do not answer are no one's to mend, and what is sent to
+    them (a device's address) must not lie in the dead letters."""
 
     def __init__(
         self,
@@ -50,12 +52,14 @@ class OutboxWorker:
         *,
         broker: SQSBroker,
         dead_letters: str,
+        dropped: Collection[str] = (),
         pauses: Backoff = PAUSES,
         attempts: int = ATTEMPTS,
     ) -> None:
         self._handlers = handlers
         self._broker = broker
         self._dead_letters = dead_letters
+        self._dropped = dropped
         self._pauses = pauses
         self._attempts = attempts
 
@@ -69,7 +73,7 @@ class OutboxWorker:
         delivery = await self._deliver(effect)
         if delivery.outcome == "retry" and attempt < self._attempts:
             await message.nack(delay=self._pause(attempt, delivery))
-        elif delivery.outcome != "delivered":
+        elif delivery.outcome != "delivered" and effect.kind not in self._dropped:
             await self._bury(body, delivery.detail, attempt)
         log.info(
             "effect",

@@ -18,6 +18,7 @@ from adapters.faststream_aws import Backoff, SQSBroker, SQSQueue
 from adapters.faststream_aws.subscriber import SQSSubscriber
 from adapters.inbound.workers.media_ports import DecodesJobEvents, DecodesJobs, Renders
 from commands.kernel.ports import Ids
+from commands.media.ports import JobStatus
 from commands.media.transcoding import Transcodings
 from domain.kernel.errors import ContractError
 from domain.kernel.recorded import Context
@@ -26,7 +27,7 @@ from projections.media.ports import Progress, ProgressHints
 log = structlog.get_logger("homecast.transcoder")
 
 RETRY_DELAY = Backoff(first=2.0, maximum=60.0)
-VISIBLE_AFTER = 60
+VISIBLE_AFTER = 30
 JOB_EVENTS_AT_ONCE = 8
 Handle = Callable[[Any], Awaitable[None]]
 
@@ -41,11 +42,14 @@ class JobEvents:
         decode: DecodesJobEvents,
         hints: ProgressHints,
         ids: Ids,
+        tell_ready: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
+        """``tell_ready``: told the creative's id once a job of it is complete, maybe twice."""
         self._transcodings = transcodings
         self._decode = decode
         self._hints = hints
         self._ids = ids
+        self._tell_ready = tell_ready
 
     async def handle(self, body: Any) -> None:
         """Raises ``JobNotRecorded`` for one that is ahead of its time: it has to come again."""
@@ -60,6 +64,8 @@ class JobEvents:
         event_id = str(body.get("id") or self._ids.new())
         context = Context(event_id, event_id, "transcoder")
         await self._transcodings.report(context, report)
+        if report.status is JobStatus.COMPLETE and self._tell_ready is not None:
+            await self._tell_ready(report.creative_id)
         log.info(
             "job",
             creative=report.creative_id,

@@ -28,9 +28,14 @@ PACKAGES = ("adapters", "commands", "domain", "projections")
 LEFT_OUT = (
     "adapters/inbound/cli",
     "adapters/inbound/gateway",
+    "adapters/inbound/http/ads",
+    "adapters/outbound/analytics",
     "adapters/outbound/aws_stack",
     "adapters/outbound/embedded",
     "adapters/outbound/memory",
+    "adapters/outbound/transcoding",
+    "adapters/outbound/web",
+    "adapters/vast",
 )
 """Tools, and what only processes run."""
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from adapters.outbound.aws_stack.artifacts import ROOT, build_code
 from adapters.outbound.aws_stack.mends import mend
-from adapters.outbound.aws_stack.provision import Place, StackFailed, describe
+from adapters.outbound.aws_stack.provision import Place, StackFailed, describe, media_on_aws
 from adapters.outbound.aws_stack.template import load_template, variable_of
 
 OSLS = ROOT / "node_modules" / ".bin" / "osls"
@@ -25,7 +25,8 @@ async def deploy(place: Place, *, stage: str, redis_url: str) -> dict[str, str]:
     API's address. Raises ``StackFailed``."""
     await asyncio.to_thread(build_code)
     arguments = ("deploy", "--stage", stage, "--region", place.region)
-    parameters = ("--param", "archive=code", "--param", f"redisUrl={redis_url}")
+    given = ("archive=code", f"redisUrl={redis_url}", f"mediaOnAws={media_on_aws(place)}")
+    parameters = [part for one in given for part in ("--param", one)]
     await osls(*arguments, *parameters, environment=address_of(place))
     stack, template = f"homecast-{stage}", load_template()
     await mend(place, stack, template)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
@@ -16,9 +17,11 @@ from adapters.outbound.aws_stack.template import Template, load_template, variab
 
 if TYPE_CHECKING:
     from types_aiobotocore_cloudformation.client import CloudFormationClient
+    from types_aiobotocore_s3 import S3Client
 
 SECONDS_BETWEEN_LOOKS = 0.1
 LOOKS = 600
+TEMPLATE = "stack.json"
 
 
 class StackFailed(Exception):
@@ -59,8 +62,10 @@ async def provision(
     Repeating it changes nothing. Raises ``StackFailed``.
     """
     wanted = template or load_template()
-    async with place.client("cloudformation") as client:
-        await apply(client, stack, prefix, json.dumps(wanted))
+    async with place.client("cloudformation") as client, place.client("s3") as s3:
+        url = await stored(s3, f"{prefix}-templates", json.dumps(wanted))
+        parameters = {"Prefix": prefix, "MediaOnAws": media_on_aws(place)}
+        await apply(client, stack, parameters, url)
         described = await describe(client, stack)
     outputs = {o["OutputKey"]: o["OutputValue"] for o in (described or {}).get("Outputs", [])}
     if place.endpoint_url is not None:
@@ -68,11 +73,31 @@ async def provision(
     return {variable_of(key): outputs[key] for key in wanted["Outputs"]}
 
 
-async def apply(client: CloudFormationClient, stack: str, prefix: str, body: str) -> None:
+def media_on_aws(place: Place) -> str:
+    """The embedded engine has no MediaConvert, no Firehose and no Athena to speak of."""
+    return "true" if place.endpoint_url is None else "false"
+
+
+async def stored(s3: S3Client, bucket: str, body: str) -> str:
+    """The template's address: with a request CloudFormation takes no more than 51,200 bytes."""
+    try:
+        await s3.head_bucket(Bucket=bucket)
+    except ClientError:
+        region: Any = {"LocationConstraint": s3.meta.region_name}
+        await s3.create_bucket(Bucket=bucket, CreateBucketConfiguration=region)
+    await s3.put_object(Bucket=bucket, Key=TEMPLATE, Body=body.encode())
+    return f"{s3.meta.endpoint_url}/{bucket}/{TEMPLATE}"
+
+
+async def apply(
+    client: CloudFormationClient, stack: str, parameters: Mapping[str, str], url: str
+) -> None:
     request: Any = {
         "StackName": stack,
-        "TemplateBody": body,
-        "Parameters": [{"ParameterKey": "Prefix", "ParameterValue": prefix}],
+        "TemplateURL": url,
+        "Parameters": [
+            {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
+        ],
     }
     if await describe(client, stack) is None:
         await client.create_stack(**request)

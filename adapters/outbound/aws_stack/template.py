@@ -37,6 +37,11 @@ def resources_of(template: Template, kind: str) -> dict[str, dict[str, Any]]:
     }
 
 
+def is_conditional(output: dict[str, Any]) -> bool:
+    """Whether its value hangs on a condition: on the embedded AWS it is empty."""
+    return isinstance(output["Value"], dict) and "Fn::If" in output["Value"]
+
+
 def variable_of(output: str) -> str:
     """``DevicesEventsTable`` → ``HOMECAST_DEVICES_EVENTS_TABLE``."""
     return "HOMECAST_" + re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", output).upper()

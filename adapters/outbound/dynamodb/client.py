@@ -51,24 +51,25 @@ class AwsConnection:
     session: AioSession = field(default_factory=get_session)
 
     def dynamodb(self) -> AbstractAsyncContextManager[DynamoDBClient]:
-        return self.session.create_client("dynamodb", **self._options())
+        return self.session.create_client("dynamodb", **self.options())
 
     def dynamodb_streams(self) -> AbstractAsyncContextManager[DynamoDBStreamsClient]:
-        return self.session.create_client("dynamodbstreams", **self._options())
+        return self.session.create_client("dynamodbstreams", **self.options())
 
     def sqs(self) -> AbstractAsyncContextManager[SQSClient]:
-        return self.session.create_client("sqs", **self._options())
+        return self.session.create_client("sqs", **self.options())
 
     def kms(self) -> AbstractAsyncContextManager[KMSClient]:
-        return self.session.create_client("kms", **self._options())
+        return self.session.create_client("kms", **self.options())
 
     def s3(self) -> AbstractAsyncContextManager[S3Client]:
         """At an endpoint of our own there are no names of buckets to resolve."""
         style: Any = {"addressing_style": "path" if self.endpoint_url else "virtual"}
         config = client_config(self.max_connections).merge(AioConfig(s3=style))
-        return self.session.create_client("s3", **{**self._options(), "config": config})
+        return self.session.create_client("s3", **{**self.options(), "config": config})
 
-    def _options(self) -> dict[str, Any]:
+    def options(self) -> dict[str, Any]:
+        """Of a client of any service."""
         return {
             "region_name": self.region,
             "endpoint_url": self.endpoint_url,

@@ -24,14 +24,27 @@ from domain.kernel.errors import ContractError, InvalidInput
 from domain.kernel.event import Event
 from domain.kernel.personal import personal_fields
 from domain.kernel.recorded import Context, Recorded, event_id
+from domain.media.blocklist import BlocklistEvent
+from domain.media.broker import BrokerEvent
+from domain.media.content import ContentEvent
+from domain.media.creative import CreativeEvent
 
 Item = Mapping[str, Any]
 """As DynamoDB's API spells it: ``{"stream": {"S": "lane-…"}, "version": {"N": "1"}, …}``."""
 
 EVENT_TYPES: dict[str, type[Event]] = {
     event_type.TOPIC: event_type
-    for union in (DeviceEvent, LaneEvent, DepartureEvent, ForgettingEvent)
-    for event_type in get_args(union)
+    for union in (
+        DeviceEvent,
+        LaneEvent,
+        DepartureEvent,
+        ForgettingEvent,
+        CreativeEvent,
+        ContentEvent,
+        BrokerEvent,
+        BlocklistEvent,
+    )
+    for event_type in get_args(union) or (union,)
 }
 """By released name. Never resolved by import path, so that a stored name imports nothing."""
 

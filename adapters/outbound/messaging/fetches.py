@@ -1,6 +1,9 @@
-"""The queue of films to be fetched: first in, first out, a group for each creative."""
+"""The queue of films to be fetched, a group for each creative; and that of what jobs report."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -25,3 +28,11 @@ class QueueFetches:
             )
         except (ClientError, BotoCoreError) as error:
             raise StoreUnavailable(f"fetches: {type(error).__name__}") from error
+
+
+async def tell(broker: SQSBroker, queue: str, event: Mapping[str, Any]) -> None:
+    """An event of a job, to the queue where those of MediaConvert come too."""
+    try:
+        await broker.publish(dict(event), queue=SQSQueue.of(queue))
+    except (ClientError, BotoCoreError) as error:
+        raise StoreUnavailable(f"job events: {type(error).__name__}") from error

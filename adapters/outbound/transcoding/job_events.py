@@ -1,92 +1,155 @@
-"""The one form in which jobs are heard of: EventBridge's ``MediaConvert Job State Change``.
+"""Events about jobs, as they come over the queue of job events from either transcoder.
 
-Ours have the same envelope and fields, and the whole report besides, under ``detail.report``.
+MediaConvert's come through EventBridge. The transcoder of one machine sends the same envelope, by
+another ``source``, with the whole rendition, so that no playlist is read again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
+from uuid import UUID, uuid5
 
-from pydantic import ValidationError
+import orjson
+from pydantic import Field, ValidationError
 
-from adapters.outbound.transcoding.jobs import REPORT
-from commands.media.ports import JobReport, JobStatus, Stage
+from adapters.outbound.transcoding.mediaconvert.completion import MediaObjects, completed
+from adapters.outbound.transcoding.mediaconvert.events import (
+    DETAIL_LIMIT,
+    DETAIL_TYPE,
+    EPOCH,
+    Detail,
+    base_of,
+    detail_of,
+    job_report_of,
+    outputs_of,
+    where,
+)
+from adapters.outbound.transcoding.mediaconvert.events import SOURCE as MEDIACONVERT
+from commands.media.ports import JobReport, JobStatus
 from domain.kernel.errors import ContractError
-from domain.media.creative import STAGES
+from domain.media.rendition import Rendition
 
-OURS = "homecast.transcoder"
-AMAZON = "aws.mediaconvert"
-DETAIL_TYPE = "MediaConvert Job State Change"
-ReadObject = Callable[[str], Awaitable[bytes | None]]
-"""An object of the media bucket by its key; None when there is none."""
+SOURCE = "homecast.transcoder"
+EVENT_LIMIT = 256 * 1024
+"""Bytes; what EventBridge takes, and SQS did."""
+IDS = UUID("7c9f2f5e-5a0b-4f3e-9d8a-0f6f1f0e6f5b")
 
 
-def event_of(report: JobReport, *, event_id: str) -> dict[str, Any]:
-    detail: dict[str, Any] = {
-        "timestamp": round(report.at.timestamp() * 1000),
-        "jobId": report.job_id,
-        "status": report.status.value,
-        "userMetadata": {
-            "creative": report.creative_id,
-            "ladder": report.ladder,
-            "attempt": str(report.attempt),
-        },
-        "report": REPORT.dump_python(report, mode="json"),
-    }
-    if report.stage is not None:
-        detail["jobProgress"] = _progress(report.stage, report.percent or 0)
-    if report.error is not None:
-        detail |= {"errorCode": report.error, "errorMessage": report.detail or ""}
+class OurDetail(Detail):
+    """What ours say more than MediaConvert's."""
+
+    error: str | None = Field(None, max_length=100)
+    retryable: bool = False
+    rendition: Rendition | None = None
+
+
+def event_of(report: JobReport) -> dict[str, Any]:
+    """The same report gives the same event, id included."""
+    at = report.at.isoformat(timespec="seconds")
+    name = f"{report.job_id}/{status_of(report)}/{report.stage}/{report.percent}/{report.at}"
     return {
         "version": "0",
-        "id": event_id,
+        "id": str(uuid5(IDS, name)),
         "detail-type": DETAIL_TYPE,
-        "source": OURS,
-        "time": report.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "source": SOURCE,
+        "time": at.replace("+00:00", "Z"),
         "resources": [],
-        "detail": detail,
-    }
-
-
-def _progress(current: Stage, percent: int) -> dict[str, Any]:
-    """Those before it are done, those after it have not begun."""
-    at = STAGES.index(current)
-    states = [("COMPLETE", 100)] * at + [("PROGRESSING", percent)]
-    states += [("PENDING", 0)] * (len(STAGES) - len(states))
-    return {
-        "currentPhase": current.value,
-        "phaseProgress": {
-            stage.value: {"status": status, "percentComplete": done}
-            for stage, (status, done) in zip(STAGES, states, strict=True)
+        "detail": {
+            "timestamp": (report.at - EPOCH) // timedelta(milliseconds=1),
+            "jobId": report.job_id,
+            "status": status_of(report),
+            "userMetadata": {
+                "creative_id": report.creative_id,
+                "ladder": report.ladder,
+                "attempt": str(report.attempt),
+            },
+            **progress(report),
+            **outcome(report),
         },
     }
 
 
-class JobEventDecoder:
-    """Port ``DecodesJobEvents``, for both sources. Without ``read_object`` no MediaConvert is
-    expected, and an event of it is a ``ContractError``."""
-
-    def __init__(self, read_object: ReadObject | None = None) -> None:
-        self._read_object = read_object
-
-    async def __call__(self, event: Mapping[str, Any]) -> JobReport | None:
-        source, detail = event.get("source"), event.get("detail")
-        if not isinstance(source, str) or not isinstance(detail, dict):
-            raise ContractError("not an event of EventBridge")
-        if event.get("detail-type") != DETAIL_TYPE or source not in (OURS, AMAZON):
-            return None
-        if source == OURS:
-            return _ours(detail)
-        raise ContractError("no events of MediaConvert are expected here")
+def status_of(report: JobReport) -> str:
+    return "STATUS_UPDATE" if report.stage is not None else report.status.value
 
 
-def _ours(detail: Mapping[str, Any]) -> JobReport:
+def progress(report: JobReport) -> dict[str, Any]:
+    if report.stage is None:
+        return {}
+    phase = {"status": "PROGRESSING", "percentComplete": report.percent}
+    progress = {"currentPhase": report.stage, "phaseProgress": {report.stage: phase}}
+    return {"jobProgress": progress}
+
+
+def outcome(report: JobReport) -> dict[str, Any]:
+    if report.status is JobStatus.ERROR:
+        return {
+            "error": report.error,
+            "errorMessage": report.detail,
+            "retryable": report.retryable,
+        }
+    if report.rendition is not None:
+        return {"rendition": report.rendition.model_dump(mode="json")}
+    return {}
+
+
+class JobEvents:
+    """Reads events of both sources. ``objects``: of the media bucket, ``bucket``: its name."""
+
+    def __init__(self, objects: MediaObjects, bucket: str) -> None:
+        self._objects = objects
+        self._bucket = bucket
+
+    async def decode(self, event: bytes | str | Mapping[str, Any]) -> JobReport | None:
+        """None where nothing changes. Raises ``ContractError`` for what is no event about a job of
+        ours, ``StoreUnavailable`` when the playlist of a complete one cannot be read."""
+        loaded = event if isinstance(event, Mapping) else parsed(event)
+        source = loaded.get("source")
+        if source == SOURCE:
+            return our_report_of(loaded)
+        if source == MEDIACONVERT:
+            return await self._read(loaded)
+        raise ContractError(f"no event of {SOURCE} or {MEDIACONVERT}")
+
+    async def _read(self, event: Mapping[str, Any]) -> JobReport | None:
+        report = job_report_of(event)
+        if report is None or report.status is not JobStatus.COMPLETE:
+            return report
+        outputs, duration_ms = outputs_of(detail_of(event), self._bucket)
+        return await completed(report, outputs, duration_ms, self._objects)
+
+
+def parsed(body: bytes | str) -> Mapping[str, Any]:
+    if len(body) > EVENT_LIMIT:
+        raise ContractError(f"an event of over {EVENT_LIMIT} bytes")
     try:
-        report = REPORT.validate_python(detail.get("report"))
+        loaded = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise ContractError("the event is not JSON") from error
+    if not isinstance(loaded, dict):
+        raise ContractError("the event is no object")
+    return loaded
+
+
+def our_report_of(event: Mapping[str, Any]) -> JobReport:
+    try:
+        detail = OurDetail.model_validate(event.get("detail"))
+        status = JobStatus.PROGRESSING
+        if detail.status != "STATUS_UPDATE":
+            status = JobStatus(detail.status)
     except ValidationError as error:
-        raise ContractError(f"not a report: {error.error_count()} fields are wrong") from error
-    if report.status == JobStatus.COMPLETE and report.rendition is None:
-        raise ContractError("a complete job without its rendition")
-    return report
+        raise ContractError(f"event about a job: {where(error)}") from error
+    except ValueError as error:
+        raise ContractError("event about a job: status") from error
+    if (status is JobStatus.COMPLETE) is (detail.rendition is None):
+        raise ContractError("a rendition and COMPLETE come together or not at all")
+    return replace(
+        base_of(detail, status),
+        error=detail.error,
+        detail=(detail.error_message or "")[:DETAIL_LIMIT] or None,
+        retryable=detail.retryable,
+        rendition=detail.rendition,
+    )

@@ -31,6 +31,8 @@ log = structlog.get_logger()
 MOST_DEATHS = 3
 MOST_ORIGINAL = 2 * 1024**3
 Report = Callable[[JobReport], Awaitable[None]]
+Hint = Callable[[str, Stage, int], Awaitable[None]]
+"""Creative, stage, percent; never raises."""
 
 
 class Canceled(Exception):
@@ -54,7 +56,8 @@ class Step:
 class RenderWorker:
     """``at_once``: so many jobs are rendered side by side. ``every``: seconds between two signs of
     life, which is also how long a running job may not notice that it was canceled. ``folder``: for
-    what is rendered. Call ``start`` once before the first job."""
+    what is rendered. ``hint``: told with each sign of life. Call ``start`` once before the first
+    job."""
 
     def __init__(
         self,
@@ -67,6 +70,7 @@ class RenderWorker:
         folder: Path,
         at_once: int = 1,
         every: float = 1.0,
+        hint: Hint | None = None,
     ) -> None:
         self._table = table
         self._objects = objects
@@ -76,6 +80,7 @@ class RenderWorker:
         self._folder = folder
         self._gate = asyncio.Semaphore(at_once)
         self._every = every
+        self._hint = hint
 
     async def start(self) -> None:
         if removed := await asyncio.to_thread(sweep, self._folder):
@@ -157,6 +162,8 @@ class RenderWorker:
 
     async def _beat(self, kept: Kept, step: Step) -> bool:
         """One that is missed does no harm."""
+        if self._hint is not None:
+            await self._hint(kept.job.creative_id, step.stage, step.percent)
         try:
             return await self._table.beat(kept, step.stage, step.percent)
         except StoreUnavailable:

@@ -3,7 +3,7 @@ stand in them."""
 
 from __future__ import annotations
 
-from domain.kernel.errors import ContractError, NotFound, Refused, Unavailable
+from domain.kernel.errors import NotFound, Refused, Unavailable
 
 
 class UrlRefused(Refused):
@@ -42,7 +42,7 @@ class RemoteNotFound(NotFound):
     code = "remote_not_found"
 
 
-class RemoteUndecodable(ContractError):
+class RemoteUndecodable(Refused):
     """The host's answer is compressed in a way that cannot be undone, or contradicts itself."""
 
     code = "remote_undecodable"

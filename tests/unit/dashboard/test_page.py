@@ -1,4 +1,4 @@
-"""The web page's files as they are served: policy, caching, and nothing from elsewhere."""
+"""The web pages' files as they are served: policy, caching, and nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from adapters.inbound.dashboard import ASSETS, mount, read_page
+from adapters.inbound.dashboard import ASSETS, PAGES, mount, origin_of, read_release
 
-SOURCES = sorted(path for path in ASSETS.iterdir() if path.suffix in {".js", ".css", ".html"})
+SOURCES = sorted(path for path in ASSETS.rglob("*") if path.suffix in {".js", ".css", ".html"})
 MODULES = [path for path in SOURCES if path.suffix == ".js"]
 
 
@@ -31,31 +31,62 @@ def addresses(page: str) -> list[str]:
     return re.findall(r'(?:src|href)="(/[^"]+)"', page)
 
 
-async def test_the_page_allows_nothing_but_its_own_files(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/")
+def policy_of(answer: httpx.Response) -> dict[str, str]:
+    parts = answer.headers["content-security-policy"].split("; ")
+    return dict(one.split(" ", 1) for one in parts)
+
+
+OWN_FILES = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "connect-src": "'self'",
+    "img-src": "'self' data:",
+    "base-uri": "'none'",
+    "form-action": "'none'",
+    "frame-ancestors": "'none'",
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"), [("/", OWN_FILES), ("/ads", OWN_FILES | {"media-src": "'self'"})]
+)
+async def test_a_page_allows_nothing_but_its_own_files(
+    client: httpx.AsyncClient, path: str, allowed: dict[str, str]
+) -> None:
+    answer = await client.get(path)
     assert answer.status_code == 200
-    policy = dict(
-        one.split(" ", 1) for one in answer.headers["content-security-policy"].split("; ")
-    )
-    assert policy == {
-        "default-src": "'none'",
-        "script-src": "'self'",
-        "style-src": "'self'",
-        "connect-src": "'self'",
-        "img-src": "'self' data:",
-        "base-uri": "'none'",
-        "form-action": "'none'",
-        "frame-ancestors": "'none'",
-    }
+    assert policy_of(answer) == allowed
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["referrer-policy"] == "no-referrer"
 
 
-async def test_whatever_the_page_names_is_there_and_kept_for_ever(
-    client: httpx.AsyncClient,
+async def test_films_and_posters_may_come_from_where_they_are_served() -> None:
+    app = FastAPI()
+    mount(app, media_url="https://films.example/media")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://page") as one:
+        allowed = policy_of(await one.get("/ads"))
+        assert allowed["media-src"] == "'self' https://films.example"
+        assert allowed["img-src"] == "'self' https://films.example data:"
+        assert policy_of(await one.get("/")) == OWN_FILES
+
+
+@pytest.mark.parametrize(
+    "url", ["films.example", "https://a b", "https://a;script-src *", "data:video/mp4", "https://"]
+)
+def test_what_is_no_address_never_gets_into_a_policy(url: str) -> None:
+    with pytest.raises(ValueError, match="http address"):
+        origin_of(url)
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_whatever_a_page_names_is_there_and_kept_for_ever(
+    client: httpx.AsyncClient, path: str
 ) -> None:
-    named = addresses((await client.get("/")).text)
-    assert len(named) > len(MODULES)
+    page = (await client.get(path)).text
+    assert "{{" not in page
+    named = [address for address in addresses(page) if address.startswith("/assets/")]
+    assert len(named) > 10
     for address in named:
         answer = await client.get(address)
         assert answer.status_code == 200, address
@@ -63,12 +94,26 @@ async def test_whatever_the_page_names_is_there_and_kept_for_ever(
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-async def test_the_page_is_asked_for_again_and_not_sent_twice(client: httpx.AsyncClient) -> None:
-    first = await client.get("/")
+async def test_every_module_is_loaded_ahead_by_the_pages_that_need_it(
+    client: httpx.AsyncClient,
+) -> None:
+    named = {path: (await client.get(path)).text for path in PAGES}
+    ahead = {path: set(re.findall(r"/([\w-]+\.js)", text)) for path, text in named.items()}
+    assert set.union(*ahead.values()) == {path.name for path in MODULES}
+    assert "dom.js" in ahead["/"] & ahead["/ads"]
+    assert "home.js" not in ahead["/ads"]
+    assert "board.js" not in ahead["/"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_a_page_is_asked_for_again_and_not_sent_twice(
+    client: httpx.AsyncClient, path: str
+) -> None:
+    first = await client.get(path)
     assert first.headers["cache-control"] == "no-cache"
-    again = await client.get("/", headers={"If-None-Match": first.headers["etag"]})
+    again = await client.get(path, headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
-    head = await client.head("/")
+    head = await client.head(path)
     assert (head.status_code, head.headers["etag"]) == (200, first.headers["etag"])
 
 
@@ -87,13 +132,19 @@ async def test_only_assets_are_served(client: httpx.AsyncClient, name: str) -> N
 
 def test_the_digest_changes_with_any_file(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("assets")
-    (folder / "index.html").write_text("{{preloads}} {{assets}}/a.js")
-    (folder / "a.js").write_text("1")
-    before = read_page(folder)
-    (folder / "a.js").write_text("2")
-    after = read_page(folder)
-    assert before.digest != after.digest
-    assert f"/assets/{after.digest}/a.js".encode() in after.index
+    (folder / "parts").mkdir()
+    (folder / "parts" / "top.html").write_text("<b>")
+    (folder / "a.html").write_text('{{part top}}\n{{preloads}}\n<script src="{{assets}}/a.js">')
+    (folder / "a.js").write_text('import { x } from "./b.js";')
+    (folder / "b.js").write_text("1")
+    digests = set()
+    for name in ("b.js", "a.js", "parts/top.html", "a.html"):
+        release = read_release(folder, {"/": "a.html"})
+        assert f"/assets/{release.digest}/b.js".encode() in release.pages["/"]
+        digests.add(release.digest)
+        path = folder / name
+        path.write_text(path.read_text() + " ")
+    assert len(digests) == 4
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)

@@ -128,3 +128,16 @@ async def test_an_attempt_that_hangs_is_ended_and_tried_again(
     worker = OutboxWorker({"webhook": Hanging()}, broker=broker, dead_letters="d")
     await worker.receive(asdict(EFFECT), message)
     assert len(message.delayed) == 1
+
+
+async def test_an_effect_of_a_dropped_kind_leaves_nothing_when_it_is_given_up() -> None:
+    message, graveyard = Attempt(1), Graveyard()
+    broker: Any = graveyard
+    worker = OutboxWorker(
+        {"pixel": Answering(Delivery("given_up", "HTTP 404"))},
+        broker=broker,
+        dead_letters="dead",
+        dropped={"pixel"},
+    )
+    await worker.receive(asdict(EFFECT) | {"kind": "pixel"}, message)
+    assert (message.delayed, graveyard.buried) == ([], [])

@@ -69,6 +69,18 @@ export class Api {
     return problem;
   }
 
+  /** Whatever a path answers; `query`: its parameters, empty ones are left out. */
+  get(path, query = {}, signal = undefined) {
+    const given = Object.entries(query).filter(([, value]) => value !== "" && value != null);
+    const parameters = new URLSearchParams(given).toString();
+    return this.#json(parameters ? `${path}?${parameters}` : path, { signal });
+  }
+
+  post(path, body = undefined) {
+    const headers = body === undefined ? {} : { "Content-Type": "application/json" };
+    return this.#json(path, { method: "POST", headers, body });
+  }
+
   /** Submit a command. Repeating is safe: every try carries the same key. */
   async submit(deviceId, body, key) {
     const path = `/v1/devices/${encodeURIComponent(deviceId)}/commands`;

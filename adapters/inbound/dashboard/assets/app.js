@@ -2,23 +2,23 @@
 
 import { Api } from "./api.js";
 import { timeline } from "./commands.js";
+import { Connection } from "./connection.js";
 import { DeviceCards } from "./devices.js";
 import { byId, mark, say } from "./dom.js";
+import { openEntrance } from "./entrance.js";
 import { Home, hasGap, isOpen } from "./home.js";
 import { LiveStream } from "./live.js";
 import { announce, confirm, toast } from "./notices.js";
-import * as session from "./session.js";
-import { STATUS, clock, commandWords, explanation } from "./words.js";
+import { STATUS, commandWords, explanation } from "./words.js";
 
 const ACTIVITY_SHOWN = 40;
 const LOOK_AGAIN = 4000; // the live stream may lose a message: open commands are asked about
-const LOST_WORDS = 1500; // a short break is not worth a banner
 
-/** One signed-in visit, from the token to signing out. */
+/** One signed-in visit, from the token to signing out; `refused` is told of a bad token. */
 class Visit {
-  constructor(token) {
+  constructor(token, refused) {
     this.home = new Home();
-    this.api = new Api(token, () => this.end("This token is not valid (any more)."));
+    this.api = new Api(token, refused);
     this.dirty = new Set();
     this.cards = new DeviceCards(byId("groups"), this.home, {
       send: (...command) => this.send(...command),
@@ -30,29 +30,33 @@ class Visit {
     this.stream = new LiveStream({
       open: (...position) => this.api.live(...position),
       onEvent: (type, data) => this.home.take(type, data),
-      onState: (state) => this.connection(state),
+      onState: (state) => this.connection.show(state),
+    });
+    this.connection = new Connection({
+      complete: () => this.home.complete,
+      refusal: "This token may not read devices.",
     });
   }
 
   start() {
-    show({ home: true });
     mark(byId("waiting"), "hidden", null);
-    this.connection("connecting");
+    this.connection.show("connecting");
     this.home.subscribe((change) => this.changed(change));
     this.looking = setInterval(() => this.lookAgain(), LOOK_AGAIN);
     this.stream.run();
   }
 
-  end(reason = "") {
-    if (this.ended) return;
+  retryNow() {
+    this.stream.retryNow();
+  }
+
+  end() {
     this.ended = true;
     clearInterval(this.looking);
-    clearTimeout(this.banner);
+    this.connection.end();
     this.stream.stop();
-    session.forget();
     byId("groups").replaceChildren();
     byId("activity").replaceChildren();
-    show({ signIn: true, reason });
   }
 
   // --- drawing --------------------------------------------------------------------------------
@@ -90,26 +94,6 @@ class Visit {
     const why = explanation(command, device?.online);
     const words = [`${device?.name ?? "Device"}: ${commandWords(command)}`, STATUS[command.status], why];
     announce(words.filter(Boolean).join(". "));
-  }
-
-  /** `live`, `connecting`, `lost` or `refused`. */
-  connection(state) {
-    const words = { live: "Live", connecting: "Connecting", lost: "Not connected", refused: "No access" };
-    if (state === "refused" && !this.ended) toast("This token may not read devices.");
-    if (this.state === state) return;
-    this.state = state;
-    mark(byId("live"), "data-state", state);
-    say(byId("live-words"), words[state]);
-    clearTimeout(this.banner);
-    mark(document.body, "data-live", state === "live");
-    if (state === "live") mark(byId("banner"), "hidden", true);
-    if (state === "lost") this.banner = setTimeout(() => this.showLost(new Date()), LOST_WORDS);
-  }
-
-  showLost(since) {
-    const age = this.home.complete ? ` What you see is from ${clock(since)}.` : "";
-    say(byId("banner-words"), `No connection to the platform.${age} Trying again…`);
-    mark(byId("banner"), "hidden", null);
   }
 
   // --- commands -------------------------------------------------------------------------------
@@ -159,38 +143,4 @@ class Visit {
 
 const askedJustNow = (command) => Date.now() - (command.asked_at ?? 0) < 1000;
 
-let visit = null;
-
-function signIn(token) {
-  visit?.end();
-  session.keep(token);
-  visit = new Visit(token);
-  visit.start();
-}
-
-function show({ home = false, signIn: asking = false, reason = "" }) {
-  mark(byId("top"), "hidden", !home);
-  mark(byId("home"), "hidden", !home);
-  mark(byId("sign-in"), "hidden", !asking);
-  mark(byId("banner"), "hidden", true);
-  say(byId("sign-in-error"), reason);
-  if (asking) byId("token").focus();
-}
-
-byId("sign-in-form").addEventListener("submit", (event) => {
-  event.preventDefault();
-  const token = byId("token").value.trim();
-  byId("token").value = "";
-  if (token) signIn(token);
-});
-byId("sign-out").addEventListener("click", () => visit?.end());
-byId("reconnect").addEventListener("click", () => visit?.stream.retryNow());
-window.addEventListener("online", () => visit?.stream.retryNow());
-window.addEventListener("hashchange", () => {
-  const token = session.tokenFromAddress();
-  if (token) signIn(token);
-});
-
-const token = session.tokenFromAddress() ?? session.kept();
-if (token) signIn(token);
-else show({ signIn: true });
+openEntrance("home", (...access) => new Visit(...access));

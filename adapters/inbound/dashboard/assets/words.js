@@ -1,6 +1,6 @@
 // Everything said to people: states and commands in words and units, times, outcomes.
 
-const number = (value, digits = 0) =>
+export const number = (value, digits = 0) =>
   value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
 export const percent = (part) => `${number(part)} %`;

@@ -1,0 +1,279 @@
+"""An ad break from the question to the answer, and what is told of it afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import zlib
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from adapters.inbound.http.ads.asking import AdRequest, Asking, address
+from adapters.inbound.http.ads.counting import Counting
+from adapters.inbound.http.ads.deciding import Decided, Deciding
+from adapters.inbound.http.ads.ports import AdsContainer
+from adapters.vast import (
+    AdBreak,
+    Asset,
+    Beacons,
+    Decisions,
+    DocumentRefused,
+    ErrorReport,
+    FetchFailed,
+    FetchTimedOut,
+    ResolvedVmapBreak,
+    ResolveLimits,
+    StreamingMedia,
+    Version,
+    VmapDocument,
+    asset_list,
+    assets_of,
+    fill,
+    parse_vmap,
+    render_vmap,
+    resolve,
+    resolve_vmap,
+    rewrite,
+)
+from adapters.vast.durations import format_duration
+from adapters.vast.macros import cachebusting, timestamp
+from adapters.vast.rewrite import chosen
+from commands.media.pixels import error_pixels
+from domain.kernel.errors import Unavailable
+
+NO_AD_CODE = 303
+NOTHING = AdBreak("", (), ())
+SLATE = """<VAST version="3.0"><Ad id="slate"><InLine><AdSystem>Homecast</AdSystem>\
+<AdTitle>Slate</AdTitle><Impression></Impression><Creatives><Creative><Linear>\
+<Duration>{duration}</Duration><MediaFiles><MediaFile delivery="progressive" type="video/mp4" \
+width="16" height="9">https://slate.invalid/</MediaFile></MediaFiles></Linear></Creative>\
+</Creatives></InLine></Ad></VAST>"""
+
+log = structlog.get_logger("homecast.ads")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """``body`` None: nothing is ready. ``status``: how the broker was, in a word for a header."""
+
+    body: bytes | None
+    status: str
+    filled: int
+    left_out: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the broker had. ``broken``: in a word, why it had nothing."""
+
+    breaks: Sequence[ResolvedVmapBreak | AdBreak]
+    broken: str = ""
+
+    @property
+    def ad_breaks(self) -> list[AdBreak]:
+        return [one if isinstance(one, AdBreak) else one.ads for one in self.breaks]
+
+
+class AdBreaks:
+    """``closing`` it waits for what is still to be told."""
+
+    def __init__(self, container: AdsContainer, deciding: Deciding) -> None:
+        self._container = container
+        self._deciding = deciding
+        self._counting = Counting(container)
+        self._telling: set[asyncio.Task[None]] = set()
+
+    async def vast(self, request: AdRequest) -> Answer:
+        """Never fails for what a broker does: a player wants an answer that it can play past."""
+        found, ad_break, decided = await self._one(request)
+        version: Version = request.version  # type: ignore[assignment] # checked by the route
+        beacons = self._beacons(request, ad_break, decided)
+        body = rewrite(ad_break, decided.media, version=version, beacons=beacons)
+        filled = shown(ad_break, decided)
+        if not filled and (slate := await self._deciding.slate(request)):
+            body, filled = await slate_vast(slate, version), 1
+        self._tell(request, ad_break, decided)
+        return answer_of(body, found, filled, [decided])
+
+    async def assets(self, request: AdRequest) -> Answer:
+        """``body`` None: neither an ad nor a filler is ready."""
+        found, ad_break, decided = await self._one(request)
+        listed = assets_of(ad_break, decided.media)
+        filler = None
+        if not listed and (slate := await self._deciding.slate(request)):
+            filler = Asset(slate.hls_url, slate.duration.total_seconds())
+        self._tell(request, ad_break, decided)
+        body = asset_list(listed, filler=filler)
+        return answer_of(body, found, len(listed), [decided])
+
+    async def vmap(self, request: AdRequest) -> Answer:
+        found = await self._found(request)
+        breaks = [one for one in found.breaks if isinstance(one, ResolvedVmapBreak)]
+        if len(breaks) < len(found.breaks):  # VAST where VMAP was wanted: one pre-roll
+            breaks = [preroll(one) for one in found.ad_breaks]
+        decided = await self._deciding.decide(request, found.ad_breaks)
+        version: Version = request.version  # type: ignore[assignment] # checked by the route
+        media: list[Decisions] = [one.media for one in decided]
+        pairs = list(zip(found.ad_breaks, decided, strict=True))
+        beacons = [self._beacons(request, one, of_it) for one, of_it in pairs]
+        body = render_vmap(breaks, media, version=version, beacons=beacons)
+        for one, of_it in pairs:
+            self._tell(request, one, of_it)
+        for described in breaks:
+            self._fire(request, described.reports)
+        return answer_of(body, found, sum(shown(*one) for one in pairs), decided)
+
+    async def close(self) -> None:
+        await asyncio.gather(*self._telling, return_exceptions=True)
+
+    # --- asking -----------------------------------------------------------------------------------
+
+    async def _one(self, request: AdRequest) -> tuple[Found, AdBreak, Decided]:
+        """One break: of a VMAP, its first."""
+        found = await self._found(request)
+        breaks = found.ad_breaks[:1]
+        if not breaks:
+            return found, NOTHING, Decided()
+        [decided] = await self._deciding.decide(request, breaks)
+        return found, breaks[0], decided
+
+    async def _found(self, request: AdRequest) -> Found:
+        asking = Asking(request, self._container)
+        config, limits = request.config, limits_of(request)
+        outcome = "error"
+        try:
+            async with asyncio.timeout(config.total_limit_ms / 1000):
+                body = await asking.broker(address(request, self._container))
+                breaks = await self._resolved(config.format, body, asking, limits)
+            found = Found(breaks)
+            outcome = "fill" if any(one.ads for one in found.ad_breaks) else "no_ad"
+        except (FetchTimedOut, TimeoutError):
+            outcome, found = "timeout", Found([], "timeout")
+        except (FetchFailed, DocumentRefused) as error:
+            found = Found([], asking.error or type(error).__name__)
+        self._container.health.record(
+            request.broker,
+            outcome,  # type: ignore[arg-type] # one of the four
+            asking.milliseconds,
+            found.broken,
+        )
+        self._counting.request(request, outcome, asking.milliseconds)
+        if found.broken:
+            log.info("broker_failed", broker=request.broker, reason=found.broken)
+        return found
+
+    async def _resolved(
+        self, wanted: str, body: bytes, asking: Asking, limits: ResolveLimits
+    ) -> Sequence[ResolvedVmapBreak | AdBreak]:
+        """A VMAP that comes where VAST was configured is taken too, and the other way round."""
+        document = vmap_in(body) if wanted == "vmap" or b"VMAP" in body[:400] else None
+        if document is not None:
+            return await resolve_vmap(document, asking, limits)
+        return [await resolve(body, asking, limits)]
+
+    # --- telling ----------------------------------------------------------------------------------
+
+    def _beacons(
+        self, request: AdRequest, ad_break: AdBreak, decided: Decided
+    ) -> Mapping[str, Beacons]:
+        return {
+            ad.key: self._counting.beacons(request, ad, place, decided.creative_ids.get(ad.key, ""))
+            for place, ad in enumerate(ad_break.ads)
+            if ad.key not in decided.left_out
+        }
+
+    def _tell(self, request: AdRequest, ad_break: AdBreak, decided: Decided) -> None:
+        for place, ad in enumerate(ad_break.ads):
+            code, reason = decided.left_out.get(ad.key, (0, ""))
+            creative_id = decided.creative_ids.get(ad.key, "")
+            self._counting.ad(request, ad, place, creative_id, code=code, reason=reason)
+            if code:
+                self._fire(request, [ErrorReport(code, ad.error_urls, reason)])
+        # In VAST 4 an empty answer carries the root's own Error URIs: the player fires them.
+        kept = request.version[0] == "4" and not ad_break.ads
+        reports = [one for one in ad_break.reports if not (kept and one.code == NO_AD_CODE)]
+        self._fire(request, reports)
+
+    def _fire(self, request: AdRequest, reports: Sequence[ErrorReport]) -> None:
+        """Beside the answer. What is not yet in the outbox when this process dies is lost, as a
+        player's own call is when its page is closed; from the outbox on it is tried for hours."""
+        for index, one in enumerate(reports):
+            if one.urls:
+                self._later(self._put(request, one, index))
+
+    async def _put(self, request: AdRequest, report: ErrorReport, index: int) -> None:
+        values: dict[str, str | int] = {
+            "ERRORCODE": report.code,
+            "CACHEBUSTING": cachebusting(random.randrange(90_000_000)),  # noqa: S311
+            "TIMESTAMP": timestamp(self._container.clock.now()),
+            "SERVERSIDE": 1,
+        }
+        effects = error_pixels(
+            report.code,
+            [fill(url, values) for url in report.urls],
+            cause=f"{request.request_id}-{index}-{zlib.crc32(''.join(report.urls).encode()):x}",
+            correlation_id=request.correlation_id,
+            headers=request.headers,
+        )
+        for effect in effects:
+            try:
+                await self._container.outbox.put(effect)
+            except Unavailable as error:
+                log.warning("error_not_told", broker=request.broker, code=error.code)
+                return
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name="error pixels")
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+
+def answer_of(body: bytes | None, found: Found, filled: int, decided: Sequence[Decided]) -> Answer:
+    left_out = sum(len(one.left_out) for one in decided)
+    return Answer(body, found.broken or ("ok" if found.ad_breaks else "no_ad"), filled, left_out)
+
+
+def limits_of(request: AdRequest) -> ResolveLimits:
+    config = request.config
+    return ResolveLimits(
+        depth=config.wrapper_depth,
+        total=config.total_limit_ms / 1000,
+        each=config.time_limit_ms / 1000,
+    )
+
+
+def vmap_in(body: bytes) -> VmapDocument | None:
+    """None for what is VAST."""
+    try:
+        return parse_vmap(body)
+    except DocumentRefused:
+        return None
+
+
+def preroll(ad_break: AdBreak) -> ResolvedVmapBreak:
+    """VAST as VMAP's one break."""
+    described = parse_vmap(
+        b'<vmap:VMAP xmlns:vmap="http://www.iab.net/videosuite/vmap" version="1.0"><vmap:AdBreak '
+        b'timeOffset="start" breakType="linear" breakId="preroll"/></vmap:VMAP>'
+    ).breaks[0]
+    return ResolvedVmapBreak(described, ad_break)
+
+
+def shown(ad_break: AdBreak, decided: Decided) -> int:
+    pod, alone = chosen(ad_break, decided.media)
+    return len(pod) + len(alone)
+
+
+async def slate_vast(slate: StreamingMedia, version: Version) -> bytes:
+    """The filler as an ad of ours, which nobody counts. Its ``Impression`` is blank, as VAST wants
+    it where there is none to tell."""
+    document = SLATE.format(duration=format_duration(slate.duration)).encode()
+    ad_break = await resolve(document, nowhere)
+    return rewrite(ad_break, {one.key: slate for one in ad_break.ads[0].linears}, version=version)
+
+
+async def nowhere(url: str) -> bytes:
+    raise FetchFailed(url)

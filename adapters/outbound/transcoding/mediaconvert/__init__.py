@@ -1,0 +1,1 @@
+"""The port ``Transcoder`` on AWS Elemental MediaConvert."""

@@ -1,0 +1,297 @@
+"""Ad requests: who may ask, what comes back, what is told; nothing a broker says breaks them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from adapters.inbound.http.ads.parts import AdParts
+from adapters.outbound.web.errors import RemoteTimeout
+from adapters.vast import parse
+from commands.accounts.tokens import ADS_MANAGE, ADS_READ, ADS_REQUEST
+from projections.media.statistics import Kind, Outcome
+from tests.unit.http.ads.world import AdsWorld
+from tests.unit.http.world import Client
+
+BROKER = "http://broker.example"
+
+
+def ad(number: int, film: str, *, universal: str = "unknown", more: str = "") -> str:
+    calls = f"{BROKER}/calls"
+    return (
+        f'<Ad id="ad-{number}" sequence="{number}"><InLine><AdSystem>Test</AdSystem>'
+        f"<Error><![CDATA[{calls}/error?ad={number}&code=[ERRORCODE]]]></Error>"
+        f"<Impression><![CDATA[{calls}/impression?ad={number}&x=%5B1%5D]]></Impression>"
+        f"<AdServingId>s{number}</AdServingId><AdTitle>Ad {number}</AdTitle>{more}<Creatives>"
+        f'<Creative><UniversalAdId idRegistry="r.example">{universal}</UniversalAdId><Linear>'
+        "<Duration>00:00:15</Duration><MediaFiles><MediaFile delivery="
+        '"progressive" type="video/mp4" width="640" height="360" bitrate="900">'
+        f"<![CDATA[{film}]]></MediaFile></MediaFiles></Linear></Creative></Creatives></InLine></Ad>"
+    )
+
+
+def vast(*ads: str) -> bytes:
+    head = '<VAST xmlns="http://www.iab.com/VAST" version="4.2">'
+    return f"{head}{''.join(ads)}</VAST>".encode()
+
+
+@pytest.fixture
+def world() -> AdsWorld:
+    return AdsWorld()
+
+
+@pytest.fixture
+async def running(world: AdsWorld) -> AsyncIterator[tuple[FastAPI, AdParts]]:
+    async with world.app() as one:
+        yield one
+
+
+@pytest.fixture
+async def api(
+    world: AdsWorld, running: tuple[FastAPI, AdParts]
+) -> AsyncIterator[httpx.AsyncClient]:
+    token = await world.api.token(scopes=(ADS_READ, ADS_MANAGE, ADS_REQUEST))
+    client = Client(running[0], token)
+    async with client.http:
+        yield client.http
+
+
+async def configured(api: httpx.AsyncClient, **config: Any) -> None:
+    body = {"url": f"{BROKER}/vast?cb=[CACHEBUSTING]&ua=[DEVICEUA]", **config}
+    answer = await api.put("/v1/brokers/acme", json=body)
+    assert answer.status_code == 200, answer.text
+
+
+async def settled(parts: AdParts) -> None:
+    await parts.breaks.close()
+
+
+async def test_unseen_films_are_left_out_claimed_and_told_and_shown_once_they_are_ready(
+    world: AdsWorld, api: httpx.AsyncClient, running: tuple[FastAPI, AdParts]
+) -> None:
+    await configured(api)
+    world.documents.answers[f"{BROKER}/vast"] = vast(
+        ad(1, "http://films.example/1.mp4"), ad(2, "http://films.example/2.mp4")
+    )
+    first = await api.get("/v1/brokers/acme/vast", params={"pos": "mid", "key": "hidden"})
+    assert first.status_code == 200
+    assert parse(first.content).ads == []
+    assert first.headers["homecast-ad-status"] == "ok;filled=0;left-out=2"
+    url, headers = world.documents.asked[0]
+    assert "pos=mid" in url
+    assert "hidden" not in url
+    assert "[CACHEBUSTING]" not in url
+    assert headers["User-Agent"] == "homecast"
+    await settled(running[1])
+    told = [one.body["url"] for one in world.kept.effects]
+    assert told == [f"{BROKER}/calls/error?ad={number}&code=407" for number in (1, 2)]
+    ids = await world.creative_ids()
+    assert len(ids) == 2
+    for one in ids:
+        await world.make_ready(one)
+    running[1].ready._entries.clear()
+    shown = await api.get("/v1/brokers/acme/vast")
+    assert len(parse(shown.content).ads) == 2
+    assert f"{BROKER}/calls/impression?ad=1&x=%5B1%5D" in shown.text
+    assert "/media/renditions/" in shown.text
+    assert "http://beacons.example/beacons/impression?" in shown.text
+
+
+async def test_films_whose_id_is_unknown_are_not_one_film(
+    world: AdsWorld, api: httpx.AsyncClient
+) -> None:
+    await configured(api)
+    films = [ad(n, f"http://films.example/{n}.mp4", universal="unknown") for n in (1, 2, 3)]
+    films.append(ad(4, "http://films.example/1.mp4?Expires=77#x", universal="UNKNOWN"))
+    world.documents.answers[f"{BROKER}/vast"] = vast(*films)
+    await api.get("/v1/brokers/acme/vast")
+    assert len(await world.creative_ids()) == 3
+
+
+async def test_two_hundred_at_once_claim_a_film_once_and_a_ready_one_asks_nobody(
+    world: AdsWorld, api: httpx.AsyncClient, running: tuple[FastAPI, AdParts]
+) -> None:
+    await configured(api)
+    world.documents.answers[f"{BROKER}/vast"] = vast(ad(1, "http://films.example/1.mp4"))
+    await asyncio.gather(*(api.get("/v1/brokers/acme/vast") for _ in range(200)))
+    [creative_id] = await world.creative_ids()
+    assert len(await world.media.events(f"creative-{creative_id}")) == 1
+    await world.make_ready(creative_id)
+    running[1].ready._entries.clear()
+    await api.get("/v1/brokers/acme/vast")
+    asked = world.creatives.asked[creative_id]
+    for _ in range(20):
+        shown = await api.get("/v1/brokers/acme/vast")
+        assert len(parse(shown.content).ads) == 1
+    assert world.creatives.asked[creative_id] == asked
+
+
+async def test_what_is_blocked_is_neither_fetched_nor_shown(
+    world: AdsWorld, api: httpx.AsyncClient, running: tuple[FastAPI, AdParts]
+) -> None:
+    await configured(api)
+    entry = {"kind": "advertiser", "value": "acme"}
+    assert (await api.post("/v1/blocklist", json={"entry": entry})).status_code == 200
+    said = "<Advertiser>ACME</Advertiser>"
+    world.documents.answers[f"{BROKER}/vast"] = vast(ad(1, "http://films.example/1.mp4", more=said))
+    await api.get("/v1/brokers/acme/vast")
+    assert await world.creative_ids() == []
+    await settled(running[1])
+    assert [one.body["code"] for one in world.kept.effects] == [200]
+
+
+async def test_a_quarantined_film_is_shown_no_more(
+    world: AdsWorld, api: httpx.AsyncClient, running: tuple[FastAPI, AdParts]
+) -> None:
+    await configured(api)
+    world.documents.answers[f"{BROKER}/vast"] = vast(ad(1, "http://films.example/1.mp4"))
+    await api.get("/v1/brokers/acme/vast")
+    [creative_id] = await world.creative_ids()
+    await world.make_ready(creative_id)
+    running[1].ready._entries.clear()
+    assert len(parse((await api.get("/v1/brokers/acme/vast")).content).ads) == 1
+    body = {"reason": "unfair"}
+    answer = await api.post(f"/v1/creatives/{creative_id}/quarantine", json=body)
+    assert (answer.status_code, answer.json()["status"]) == (200, "QUARANTINED")
+    assert parse((await api.get("/v1/brokers/acme/vast")).content).ads == []
+    again = await api.post(f"/v1/creatives/{creative_id}/release")
+    assert again.json()["status"] == "RELEASED"
+    assert len(parse((await api.get("/v1/brokers/acme/vast")).content).ads) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "outcome"),
+    [
+        (RemoteTimeout("slow"), "timeout", "timeout"),
+        (b"not xml at all", "NotXml", "error"),
+        (b"", "ok", "no_ad"),
+        (vast(), "ok", "no_ad"),
+        (b"<VAST version='1.0'/>", "VersionUnsupported", "error"),
+        (
+            b'<!DOCTYPE a [<!ENTITY b "c">]><VAST version="4.2">&b;</VAST>',
+            "MarkupForbidden",
+            "error",
+        ),
+    ],
+)
+async def test_a_broker_that_fails_gives_an_empty_answer(
+    world: AdsWorld, api: httpx.AsyncClient, body: Any, status: str, outcome: str
+) -> None:
+    await configured(api)
+    world.documents.answers[f"{BROKER}/vast"] = body
+    answer = await api.get("/v1/brokers/acme/vast")
+    assert answer.status_code == 200
+    assert parse(answer.content).ads == []
+    assert answer.headers["homecast-ad-status"].startswith(f"{status};")
+    assert world.health.recorded == [("acme", outcome)]
+    assert (await api.get("/v1/brokers/acme/assets")).json()["code"] == "no_ad_ready"
+
+
+async def test_a_slate_fills_a_break_in_which_nothing_is_ready(
+    world: AdsWorld, api: httpx.AsyncClient
+) -> None:
+    await configured(api, slate="http://films.example/slate.mp4")
+    world.documents.answers[f"{BROKER}/vast"] = vast()
+    [creative_id] = await world.creative_ids()
+    await world.make_ready(creative_id)
+    for version in ("2.0", "3.0", "4.0", "4.1", "4.2"):
+        answer = await api.get("/v1/brokers/acme/vast", params={"version": version})
+        assert len(parse(answer.content).ads) == 1, version
+    assets = (await api.get("/v1/brokers/acme/assets")).json()["ASSETS"]
+    assert [one["DURATION"] for one in assets] == [15.04]
+
+
+async def test_who_may_ask_has_a_token_of_that_scope_or_a_key_of_that_broker(
+    world: AdsWorld, api: httpx.AsyncClient, running: tuple[FastAPI, AdParts]
+) -> None:
+    await configured(api)
+    await api.put("/v1/brokers/other", json={"url": f"{BROKER}/vast"})
+    world.documents.answers[f"{BROKER}/vast"] = vast()
+    made = (await api.post("/v1/brokers/acme/keys", json={"label": "tv"})).json()
+    async with Client(running[0], None).http as anybody:
+
+        async def code(broker: str, **query: str) -> str:
+            answer = await anybody.get(f"/v1/brokers/{broker}/vast", params=query)
+            return "ok" if answer.is_success else str(answer.json()["code"])
+
+        assert await code("acme", key=made["key"]) == "ok"
+        assert await code("other", key=made["key"]) == "invalid_ad_key"
+        assert await code("acme") == "unauthenticated"
+        assert await code("acme", key="hcp_" + "x" * 43) == "invalid_ad_key"
+        assert await code("acme", key="'; drop table") == "invalid_ad_key"
+    async with Client(running[0], await world.api.token()).http as account:
+        answer = await account.get("/v1/brokers/acme/vast")
+        assert (answer.status_code, answer.json()["code"]) == (403, "insufficient_scope")
+        assert (await account.get("/v1/creatives")).status_code == 403
+        assert (await account.put("/v1/brokers/x", json={"url": BROKER})).status_code == 403
+
+
+async def test_vmap_has_its_breaks_with_the_ads_of_each(
+    world: AdsWorld, api: httpx.AsyncClient, running: tuple[FastAPI, AdParts]
+) -> None:
+    await configured(api, format="vmap")
+    breaks = [
+        f'<vmap:AdBreak timeOffset="{offset}" breakType="linear"><vmap:AdSource id="{film}">'
+        f"<vmap:VASTAdData>{vast(ad(1, f'http://films.example/{film}.mp4')).decode()}"
+        "</vmap:VASTAdData></vmap:AdSource></vmap:AdBreak>"
+        for offset, film in (("start", "first"), ("end", "second"))
+    ]
+    head = '<vmap:VMAP xmlns:vmap="http://www.iab.net/videosuite/vmap" version="1.0">'
+    document = f"{head}{''.join(breaks)}</vmap:VMAP>"
+    world.documents.answers[f"{BROKER}/vast"] = document.encode()
+    await api.get("/v1/brokers/acme/vmap")
+    found = {one.media_url: one.creative_id for one in await world.rows()}
+    await world.make_ready(found["http://films.example/second.mp4"])
+    running[1].ready._entries.clear()
+    answer = await api.get("/v1/brokers/acme/vmap")
+    start, end = answer.text.split("</vmap:AdBreak>")[:2]
+    assert "<Ad " not in start
+    assert "<Ad " in end
+
+
+async def test_ads_leave_records_of_what_was_asked_filled_and_left_out(
+    world: AdsWorld, api: httpx.AsyncClient
+) -> None:
+    price = {"match": "any", "cpm": "8.5", "currency": "EUR"}
+    await configured(api, prices=[price])
+    world.documents.answers[f"{BROKER}/vast"] = vast(ad(1, "http://films.example/1.mp4"))
+    await api.get("/v1/brokers/acme/vast", params={"service": "tv"})
+    request, left_out = world.kept.records
+    assert (request.kind, request.outcome, request.service) == (Kind.REQUEST, Outcome.OK, "tv")
+    assert (left_out.kind, left_out.outcome) == (Kind.AD, Outcome.SKIPPED)
+    assert (left_out.error_code, left_out.reason) == (407, "NEW_CREATIVE")
+    assert (left_out.price_micros, left_out.currency) == (8_500_000, "EUR")
+    assert request.request_id == left_out.request_id
+
+
+WHOLE = vast(ad(1, "http://films.example/1.mp4"), ad(2, "http://films.example/2.mp4"))
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+async def test_nothing_that_a_broker_says_makes_an_error_of_ours(data: st.DataObject) -> None:
+    world = AdsWorld()
+    body = bytearray(WHOLE)
+    for _ in range(data.draw(st.integers(0, 8))):
+        place = data.draw(st.integers(0, len(body) - 1))
+        piece = data.draw(st.binary(max_size=6) | st.sampled_from([b"<", b"&", b"]]>", b"\0"]))
+        body[place : place + data.draw(st.integers(0, 30))] = piece
+    world.documents.answers[f"{BROKER}/vast"] = bytes(body)
+    async with world.app() as (app, _):
+        token = await world.api.token(scopes=(ADS_READ, ADS_MANAGE, ADS_REQUEST))
+        async with Client(app, token).http as api:
+            await configured(api)
+            for route in ("vast", "vmap", "assets"):
+                answer = await api.get(f"/v1/brokers/acme/{route}")
+                assert answer.status_code in (200, 404), (route, answer.text)
+                if route == "vast":
+                    parse(answer.content)
