@@ -91,13 +91,14 @@ class MediaConvertTranscoder:
                     raise
 
     async def look(self, job_id: str) -> JobReport | None:
-        """None also for a job that is none of ours. Raises ``StoreUnavailable`` when the playlist
-        of a complete one cannot be read."""
+        """None also for a job that is none of ours, and for an id that MediaConvert finds no id
+        (400), as those of another transcoder. Raises ``StoreUnavailable`` when the playlist of a
+        complete one cannot be read."""
         async with mediaconvert_errors():
             try:
                 answer = await self._client.get_job(Id=job_id)
             except ClientError as error:
-                if is_missing(error):
+                if is_missing(error) or is_refusal(error):
                     return None
                 raise
         job = answer["Job"]
