@@ -57,6 +57,9 @@ class MediaInMemory:
             raise ContractError(f"an object has more than {limit} bytes")
         return found
 
+    async def put(self, key: str, body: bytes) -> None:
+        self.objects[key] = body
+
 
 def rendered() -> MediaInMemory:
     """As the golden events tell of it."""

@@ -11,13 +11,13 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel, Shape, StructureShape
 from botocore.validate import ParamValidator
 
+from adapters.outbound.transcoding.mediaconvert.captions import Text
 from adapters.outbound.transcoding.mediaconvert.encodings import AUDIO_SELECTOR, fraction
 from adapters.outbound.transcoding.mediaconvert.layout import outputs_below
 from adapters.outbound.transcoding.mediaconvert.request import Facility, job_request
 from commands.media.ports import Job
 from domain.media.errors import JobRefused
 from domain.media.ladder import LADDER, LOUDNESS
-from domain.media.rendition import Caption
 from tests.support.transcoding import BUCKET, PREFIX, job, source
 
 FACILITY = Facility(
@@ -28,10 +28,10 @@ FACILITY = Facility(
     hop_after_minutes=3,
     priority=5,
 )
-CAPTIONS = (
-    Caption(language="en", media_type="text/vtt", key="originals/ab.en.vtt"),
-    Caption(language="es-419", media_type="application/x-subrip", key="originals/ab.es.srt"),
-    Caption(language="und", media_type="application/ttml+xml; charset=utf-8", key="o/ab.ttml"),
+TEXTS = (
+    Text("en", "originals/ab.vtt"),
+    Text("es-419", "originals/cd.vtt"),
+    Text("und", "originals/ef.vtt"),
 )
 JOBS = {
     "film": job(),
@@ -42,7 +42,6 @@ JOBS = {
     "slow": job(source(frame_rate=5.0)),
     "fast": job(source(frame_rate=119.88)),
     "small": job(source(width=200, height=112, duration_ms=400)),
-    "captioned": job(captions=CAPTIONS),
 }
 
 
@@ -53,8 +52,8 @@ def create_job() -> Shape:
     return shape
 
 
-def request_of(wanted: Job) -> dict[str, Any]:
-    return dict(job_request(wanted, FACILITY))
+def request_of(wanted: Job, texts: tuple[Text, ...] = ()) -> dict[str, Any]:
+    return dict(job_request(wanted, FACILITY, texts))
 
 
 def outputs(request: dict[str, Any], group: int) -> list[dict[str, Any]]:
@@ -93,10 +92,13 @@ def faults(value: Any, shape: Shape, path: str = "") -> Iterator[str]:
         yield f"{path}: {value} is outside of {metadata}"
 
 
+@pytest.mark.parametrize("texts", [(), TEXTS], ids=["uncaptioned", "captioned"])
 @pytest.mark.parametrize("name", JOBS)
-def test_every_request_is_one_that_the_service_describes(name: str) -> None:
+def test_every_request_is_one_that_the_service_describes(
+    name: str, texts: tuple[Text, ...]
+) -> None:
     shape = create_job()
-    request = request_of(JOBS[name])
+    request = request_of(JOBS[name], texts)
     assert ParamValidator().validate(request, shape).generate_report() == ""
     assert list(faults(request, shape)) == []
 
@@ -238,34 +240,18 @@ def test_a_frame_rate_is_told_as_a_fraction(rate: float, wanted: tuple[int, int]
 
 
 def test_captions_become_webvtt_in_the_languages_that_mediaconvert_can_name() -> None:
-    request = request_of(JOBS["captioned"])
+    request = request_of(job(), TEXTS)
     selectors = request["Settings"]["Inputs"][0]["CaptionSelectors"]
-    assert [one["SourceSettings"]["SourceType"] for one in selectors.values()] == [
-        "WEBVTT",
-        "SRT",
-        "TTML",
+    sources = [one["SourceSettings"] for one in selectors.values()]
+    assert {one["SourceType"] for one in sources} == {"WEBVTT"}
+    assert [one["FileSourceSettings"]["SourceFile"] for one in sources] == [
+        f"s3://{BUCKET}/{text.key}" for text in TEXTS
     ]
     found = [one for one in outputs(request, 0) if "CaptionDescriptions" in one]
     descriptions = [one["CaptionDescriptions"][0] for one in found]
     assert [one["CustomLanguageCode"] for one in descriptions] == ["en", "es", "und"]
     assert [one["CaptionSelectorName"] for one in descriptions] == list(selectors)
     assert {one["DestinationSettings"]["DestinationType"] for one in descriptions} == {"WEBVTT"}
-
-
-@pytest.mark.parametrize(
-    "caption",
-    [
-        Caption(language="en", media_type="application/pdf", key="o/ab.pdf"),
-        Caption(language="en", media_type="text/vtt", key="o/ab.txt"),
-    ],
-)
-def test_a_caption_file_that_mediaconvert_cannot_read_is_left_out(caption: Caption) -> None:
-    assert request_of(job(captions=(caption,))) == request_of(job())
-
-
-def test_the_first_caption_file_of_a_language_counts() -> None:
-    second = Caption(language="EN", media_type="text/vtt", key="originals/ab.2.vtt")
-    assert request_of(job(captions=(CAPTIONS[0], second))) == request_of(job(captions=CAPTIONS[:1]))
 
 
 def test_everything_is_written_encrypted_below_the_jobs_prefix() -> None:

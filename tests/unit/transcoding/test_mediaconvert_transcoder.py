@@ -159,12 +159,23 @@ async def test_cancelling_ends_a_job_and_does_nothing_to_one_that_has_ended_or_i
     assert service.calls.count("DELETE jobs") == 4
 
 
-async def test_cancelling_while_throttled_is_unavailable(
+@pytest.mark.parametrize(
+    "refusal", [Refusal(429, "TooManyRequestsException"), Refusal(400, "ThrottlingException")]
+)
+async def test_cancelling_and_looking_while_throttled_is_unavailable(
+    service: FakeMediaConvert, transcoder: MediaConvertTranscoder, refusal: Refusal
+) -> None:
+    service.planted.extend([refusal, refusal])
+    for call in (transcoder.cancel("job-1"), transcoder.look("job-1")):
+        with pytest.raises(TranscoderUnavailable):
+            await call
+
+
+async def test_an_id_that_mediaconvert_finds_no_id_is_of_no_job_of_its(
     service: FakeMediaConvert, transcoder: MediaConvertTranscoder
 ) -> None:
-    service.planted.append(Refusal(429, "TooManyRequestsException"))
-    with pytest.raises(TranscoderUnavailable):
-        await transcoder.cancel("job-1")
+    service.planted.append(Refusal(400, "BadRequestException", "no job id"))
+    assert await transcoder.look("c7x2-0a1b2c3d-1") is None
 
 
 async def submitted(

@@ -34,7 +34,11 @@ def read_captions(path: Path) -> list[Cue]:
     ``TooLarge``, or ``InvalidInput`` when nothing in it is a cue."""
     if path.stat().st_size > MOST_BYTES:
         raise TooLarge(f"captions of over {MOST_BYTES} bytes")
-    content = path.read_bytes()
+    return cues_of(path.read_bytes())
+
+
+def cues_of(content: bytes) -> list[Cue]:
+    """In order of time. Raises ``InvalidInput`` when nothing in it is a cue."""
     try:
         cues = list(_read(content))
     except ValueError as error:

@@ -64,7 +64,9 @@ def is_missing(error: ClientError) -> bool:
 
 
 def is_refusal(error: ClientError) -> bool:
-    return error_code(error) in BAD or status_of(error) == 400
+    """A rate may be limited by a 400, too."""
+    code = error_code(error)
+    return code not in THROTTLED and (code in BAD or status_of(error) == 400)
 
 
 def status_of(error: ClientError) -> int:

@@ -6,10 +6,11 @@ policy of CloudFront (deploy/resources/transcoding.yml).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from adapters.outbound.transcoding.mediaconvert.captions import caption_outputs, selectors_of
+from adapters.outbound.transcoding.mediaconvert.captions import Text, caption_outputs, selectors_of
 from adapters.outbound.transcoding.mediaconvert.encodings import (
     AUDIO_SELECTOR,
     audio_of,
@@ -51,8 +52,11 @@ class Facility:
     priority: int = 0
 
 
-def job_request(job: Job, facility: Facility) -> t.CreateJobRequestTypeDef:
-    """Raises ``JobRefused`` for what MediaConvert could only refuse.
+def job_request(
+    job: Job, facility: Facility, texts: Sequence[Text] = ()
+) -> t.CreateJobRequestTypeDef:
+    """``texts``: the job's captions. Raises ``JobRefused`` for what MediaConvert could only refuse,
+    and for a ladder that is not the one it would be rendered by.
 
     Not accelerated: that pays for jobs of over ten minutes, and short ones end in error 1042.
     """
@@ -68,7 +72,7 @@ def job_request(job: Job, facility: Facility) -> t.CreateJobRequestTypeDef:
         "BillingTagsSource": "JOB",
         "Tags": {"service": "homecast", "ladder": job.ladder},
         "UserMetadata": metadata_of(job),
-        "Settings": job_settings(job, facility.bucket),
+        "Settings": job_settings(job, facility.bucket, texts),
     }
     if facility.hop_queue:
         wait = facility.hop_after_minutes
@@ -87,11 +91,11 @@ def metadata_of(job: Job) -> dict[str, str]:
     }
 
 
-def job_settings(job: Job, bucket: str) -> t.JobSettingsTypeDef:
+def job_settings(job: Job, bucket: str, texts: Sequence[Text]) -> t.JobSettingsTypeDef:
     return {
         "TimecodeConfig": {"Source": "ZEROBASED"},
-        "Inputs": [input_of(job, bucket)],
-        "OutputGroups": [streams(job, bucket), preview(job, bucket), poster(job, bucket)],
+        "Inputs": [input_of(job, bucket, texts)],
+        "OutputGroups": [streams(job, bucket, texts), preview(job, bucket), poster(job, bucket)],
     }
 
 
@@ -103,13 +107,13 @@ def input_file(job: Job, bucket: str) -> str:
     return address
 
 
-def input_of(job: Job, bucket: str) -> t.InputTypeDef:
+def input_of(job: Job, bucket: str, texts: Sequence[Text]) -> t.InputTypeDef:
     """Rotated as the file says, which MediaConvert by itself does not do."""
     wanted: t.InputTypeDef = {
         "FileInput": input_file(job, bucket),
         "TimecodeSource": "ZEROBASED",
         "VideoSelector": {"Rotate": "AUTO"},
-        "CaptionSelectors": selectors_of(job.captions, bucket),
+        "CaptionSelectors": selectors_of(texts, bucket),
     }
     if job.source.audio_codec is not None:
         wanted["AudioSelectors"] = {
@@ -118,7 +122,7 @@ def input_of(job: Job, bucket: str) -> t.InputTypeDef:
     return wanted
 
 
-def streams(job: Job, bucket: str) -> t.OutputGroupTypeDef:
+def streams(job: Job, bucket: str, texts: Sequence[Text]) -> t.OutputGroupTypeDef:
     """One set of fragments for both manifests."""
     return {
         "Name": "CMAF",
@@ -143,7 +147,7 @@ def streams(job: Job, bucket: str) -> t.OutputGroupTypeDef:
                 "MpdManifestBandwidthType": "AVERAGE",
             },
         },
-        "Outputs": [*rungs(job), sound(job), *caption_outputs(job.captions)],
+        "Outputs": [*rungs(job), sound(job), *caption_outputs(texts)],
     }
 
 

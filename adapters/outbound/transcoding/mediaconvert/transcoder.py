@@ -11,7 +11,12 @@ from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from adapters.outbound.dynamodb.client import AwsConnection
-from adapters.outbound.transcoding.mediaconvert.completion import MediaObjects, completed
+from adapters.outbound.transcoding.mediaconvert.captions import (
+    CaptionObjects,
+    Text,
+    as_webvtt,
+)
+from adapters.outbound.transcoding.mediaconvert.completion import completed
 from adapters.outbound.transcoding.mediaconvert.events import DETAIL_LIMIT, JobMetadata
 from adapters.outbound.transcoding.mediaconvert.faults import (
     is_missing,
@@ -24,7 +29,7 @@ from adapters.outbound.transcoding.mediaconvert.faults import (
 from adapters.outbound.transcoding.mediaconvert.layout import outputs_below
 from adapters.outbound.transcoding.mediaconvert.request import Facility, input_file, job_request
 from commands.media.ports import Job, JobReport, JobStatus, Stage
-from domain.kernel.errors import ContractError
+from domain.kernel.errors import ContractError, StoreUnavailable
 from domain.media.errors import TranscoderUnavailable
 
 if TYPE_CHECKING:
@@ -48,20 +53,28 @@ class MediaConvertTranscoder:
     """
 
     def __init__(
-        self, client: MediaConvertClient, facility: Facility, objects: MediaObjects
+        self, client: MediaConvertClient, facility: Facility, objects: CaptionObjects
     ) -> None:
         self._client = client
         self._facility = facility
         self._objects = objects
 
     async def submit(self, job: Job) -> str:
-        request = job_request(job, self._facility)
+        job_request(job, self._facility)
         async with mediaconvert_errors():
             known = await self._known(job)
-            if known is not None:
-                return known
+        if known is not None:
+            return known
+        request = job_request(job, self._facility, await self._texts(job))
+        async with mediaconvert_errors():
             answer = await self._client.create_job(**request)
         return id_of(answer["Job"])
+
+    async def _texts(self, job: Job) -> tuple[Text, ...]:
+        try:
+            return await as_webvtt(job.captions, self._objects)
+        except StoreUnavailable as error:
+            raise TranscoderUnavailable(error.detail) from error
 
     async def _known(self, job: Job) -> str | None:
         """The newest first."""
@@ -91,13 +104,14 @@ class MediaConvertTranscoder:
                     raise
 
     async def look(self, job_id: str) -> JobReport | None:
-        """None also for a job that is none of ours. Raises ``StoreUnavailable`` when the playlist
-        of a complete one cannot be read."""
+        """None also for a job that is none of ours, and for an id that MediaConvert finds no id
+        (400), as those of another transcoder. Raises ``StoreUnavailable`` when the playlist of a
+        complete one cannot be read."""
         async with mediaconvert_errors():
             try:
                 answer = await self._client.get_job(Id=job_id)
             except ClientError as error:
-                if is_missing(error):
+                if is_missing(error) or is_refusal(error):
                     return None
                 raise
         job = answer["Job"]
