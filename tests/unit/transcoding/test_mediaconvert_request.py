@@ -289,3 +289,5 @@ def test_the_preview_is_the_lowest_rung_with_sound_and_the_poster_a_third_of_the
 def test_what_mediaconvert_could_only_refuse_is_refused_before(wanted: Job) -> None:
     with pytest.raises(JobRefused):
         request_of(wanted)
+        job(ladder="0ld1adde"),
+        job(prefix="renditions/ab"),

@@ -62,6 +62,10 @@ def job_request(
     """
     if not (job.token.isascii() and 0 < len(job.token) <= TOKEN_LIMIT):
         raise JobRefused(f"a token has 1 to {TOKEN_LIMIT} ASCII characters")
+    if job.ladder != LADDER.version:
+        raise JobRefused(f"no ladder {job.ladder} here, only {LADDER.version}")
+    if not job.prefix.endswith("/"):
+        raise JobRefused("a prefix ends with a slash")
     request: t.CreateJobRequestTypeDef = {
         "ClientRequestToken": job.token,
         "Role": facility.role,
