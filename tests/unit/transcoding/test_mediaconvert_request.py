@@ -159,6 +159,17 @@ def test_the_peak_is_at_most_twice_the_average_that_is_asked_for() -> None:
         assert settings["QualityTuningLevel"] == "MULTI_PASS_HQ"
 
 
+def test_of_two_rungs_of_one_size_the_higher_one_is_the_better_one_for_easy_films_too() -> None:
+    levels: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for one in videos(request_of(job())):
+        settings = one["CodecSettings"]["H264Settings"]
+        level = (settings["MaxBitrate"], settings["QvbrSettings"]["QvbrQualityLevel"])
+        levels.setdefault((one["Width"], one["Height"]), []).append(level)
+    assert [level for _, level in sorted(levels[1280, 720])] == [8, 9]
+    assert [level for _, level in sorted(levels[1920, 1080])] == [8, 9]
+    assert [level for _, level in levels[960, 540]] == [7]
+
+
 def test_key_pictures_come_every_two_seconds_at_the_same_times_in_all_rungs() -> None:
     for settings in h264s(request_of(job())):
         assert (settings["GopSize"], settings["GopSizeUnits"]) == (2, "SECONDS")
@@ -282,6 +293,8 @@ def test_the_preview_is_the_lowest_rung_with_sound_and_the_poster_a_third_of_the
         job(token=""),
         job(token="x" * 65),
         job(token="käse"),
+        job(ladder="0ld1adde"),
+        job(prefix="renditions/ab"),
         job(original="originals/" + "x" * 300),
         job(source(width=640, height=20)),
     ],

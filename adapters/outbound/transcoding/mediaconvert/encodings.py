@@ -26,19 +26,21 @@ SMALLEST = 32
 PEAK = 1.5
 """Of the average. The measured average may stay below the one asked for, and the measured peak must
 be at most twice that (clause 1.30)."""
+BEST = 10
 AUDIO_SELECTOR = "Audio Selector 1"
 CINEMA = 1.001
 """Films of 23.976, 29.97 and 59.94 frames a second are so much slower than the round number."""
 
 
-def video_of(rung: Rendered, source: Source) -> t.VideoDescriptionTypeDef:
-    """Raises ``JobRefused`` for a picture too small to be encoded.
+def video_of(rung: Rendered, source: Source, below: int = 0) -> t.VideoDescriptionTypeDef:
+    """``below``: so many lower rungs have the same size. Raises ``JobRefused`` for a picture too
+    small to be encoded.
 
     The rung has the source's shape but for a pixel of rounding, so nothing is padded.
     """
     if min(rung.width, rung.height) < SMALLEST:
         raise JobRefused(f"the picture is smaller than {SMALLEST} pixels", width=rung.width)
-    return picture(rung, source, {"Codec": "H_264", "H264Settings": h264(rung, source)})
+    return picture(rung, source, {"Codec": "H_264", "H264Settings": h264(rung, source, below)})
 
 
 def still_of(rung: Rendered, source: Source, captures: int) -> t.VideoDescriptionTypeDef:
@@ -85,7 +87,7 @@ def filters_of(source: Source) -> t.VideoPreprocessorTypeDef:
     return filters
 
 
-def h264(rung: Rendered, source: Source) -> t.H264SettingsTypeDef:
+def h264(rung: Rendered, source: Source, below: int) -> t.H264SettingsTypeDef:
     """Key pictures at the same times in all rungs: GOPs of fixed length, closed, and none at a
     change of scene. Two passes, without which there is no limit to the average."""
     settings: t.H264SettingsTypeDef = {
@@ -94,7 +96,7 @@ def h264(rung: Rendered, source: Source) -> t.H264SettingsTypeDef:
         "RateControlMode": "QVBR",
         "QualityTuningLevel": "MULTI_PASS_HQ",
         "MaxBitrate": round(rung.rate * PEAK),
-        "QvbrSettings": {"QvbrQualityLevel": quality(rung), "MaxAverageBitrate": rung.rate},
+        "QvbrSettings": {"QvbrQualityLevel": quality(rung, below), "MaxAverageBitrate": rung.rate},
         "AdaptiveQuantization": "AUTO",
         "GopSize": float(GOP_SECONDS),
         "GopSizeUnits": "SECONDS",
@@ -116,9 +118,11 @@ def h264(rung: Rendered, source: Source) -> t.H264SettingsTypeDef:
     return settings
 
 
-def quality(rung: Rendered) -> int:
-    """Of ten. What AWS advises for delivery over the internet: 7 up to 540 lines, 8 above."""
-    return 8 if min(rung.width, rung.height) > 540 else 7
+def quality(rung: Rendered, below: int) -> int:
+    """Of ten. What AWS advises for delivery over the internet: 7 up to 540 lines, 8 above. One more
+    than the rung of the same size below it: without, both are equal for films that need less than
+    the rate of either."""
+    return min(BEST, (8 if min(rung.width, rung.height) > 540 else 7) + below)
 
 
 def fraction(rate: float) -> tuple[int, int]:

@@ -27,7 +27,7 @@ from adapters.outbound.transcoding.mediaconvert.layout import (
 )
 from commands.media.ports import Job
 from domain.media.errors import JobRefused
-from domain.media.ladder import GOP_SECONDS, LADDER, SEGMENT_SECONDS
+from domain.media.ladder import GOP_SECONDS, LADDER, SEGMENT_SECONDS, Rendered
 
 if TYPE_CHECKING:
     from types_aiobotocore_mediaconvert import type_defs as t
@@ -62,6 +62,10 @@ def job_request(
     """
     if not (job.token.isascii() and 0 < len(job.token) <= TOKEN_LIMIT):
         raise JobRefused(f"a token has 1 to {TOKEN_LIMIT} ASCII characters")
+    if job.ladder != LADDER.version:
+        raise JobRefused(f"no ladder {job.ladder} here, only {LADDER.version}")
+    if not job.prefix.endswith("/"):
+        raise JobRefused("a prefix ends with a slash")
     request: t.CreateJobRequestTypeDef = {
         "ClientRequestToken": job.token,
         "Role": facility.role,
@@ -156,12 +160,13 @@ def rungs(job: Job) -> list[t.OutputTypeDef]:
 
     Names count from the lowest.
     """
-    numbered = list(enumerate(LADDER.rungs(job.source), start=1))
+    ladder = LADDER.rungs(job.source)
+    numbered = list(enumerate(ladder, start=1))
     numbered.sort(key=lambda one: not one[1].default)
     return [
         {
             "NameModifier": rung_name(number),
-            "VideoDescription": video_of(rung, job.source),
+            "VideoDescription": video_of(rung, job.source, below(ladder, number)),
             "ContainerSettings": {
                 "Container": "CMFC",
                 "CmfcSettings": {
@@ -172,6 +177,13 @@ def rungs(job: Job) -> list[t.OutputTypeDef]:
         }
         for number, rung in numbered
     ]
+
+
+def below(ladder: Sequence[Rendered], number: int) -> int:
+    """How many rungs lower than this one have its size."""
+    rung = ladder[number - 1]
+    lower = ladder[: number - 1]
+    return sum((one.width, one.height) == (rung.width, rung.height) for one in lower)
 
 
 def sound(job: Job) -> t.OutputTypeDef:
