@@ -145,11 +145,12 @@ def on_timeout(following: Following, timeout: Timeout) -> Sequence[Action]:
             Send(ContinueCreative(creative_id=creative_id)),
             Schedule(LOOK, timeout.due_at + LOOK_AFTER),
         ]
-    elapsed = max(timeout.due_at - following.since, LOOK_AFTER)
+    last = max(timeout.due_at, following.since)  # later, after a pause of ours: do not catch up
+    elapsed = max(last - following.since, LOOK_AFTER)
     return [
         Send(LookAtJob(creative_id=creative_id)),
         Send(ContinueCreative(creative_id=creative_id)),
-        Schedule(LOOK, timeout.due_at + min(elapsed, LONGEST_LOOK)),
+        Schedule(LOOK, last + min(elapsed, LONGEST_LOOK)),
     ]
 
 

@@ -220,3 +220,31 @@ async def test_what_is_not_there_cannot_be_carried_on(world: World) -> None:
         await world.go_on()
     await world.work.end(CONTEXT, EndJob(creative_id=ID, job_id="j"))
     assert world.transcoder.canceled == ["j"]
+
+
+async def test_a_job_given_while_the_film_was_put_aside_is_ended(world: World) -> None:
+    await world.discover()
+    await world.fetch()
+    submit = world.transcoder.submit
+
+    async def slowly(job: Job) -> str:
+        aside = creatives.QuarantineCreative(creative_id=ID, reason="ugly")
+        await world.write.run(lambda unit: creatives.quarantine(unit, aside))
+        return await submit(job)
+
+    world.transcoder.submit = slowly  # type: ignore[method-assign]
+    await world.go_on()
+    [token] = world.transcoder.jobs
+    assert world.transcoder.canceled == [token]
+    astray = world.report(token, JobStatus.PROGRESSING)
+    await world.work.report(CONTEXT, astray)
+    assert world.transcoder.canceled == [token, token], "it is ended whoever comes across it"
+
+
+async def test_a_film_that_nobody_ends_fetching_is_given_up_in_the_end(world: World) -> None:
+    await world.discover()
+    for _ in range(8):
+        world.write.clock.second += 7 * 3600
+        await world.go_on()
+    assert (await world.state()).status == CreativeStatus.QUARANTINED
+    assert world.fetches.asked == []

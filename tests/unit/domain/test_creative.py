@@ -255,3 +255,16 @@ def test_decisions_on_what_was_never_seen_store_nothing() -> None:
     for step in (fetched(), submitted(), progressed(), completed(), quarantined()):
         given(CREATIVE).when(step).then()
     assert not creatives.is_ready(CREATIVE.initial("creative-x"))
+
+
+def test_a_late_report_of_the_old_ladder_does_not_end_the_wish_for_a_newer_one() -> None:
+    waiting = given(CREATIVE, *UNTIL["COMPLETE"], requested(NEWER))
+    refused = waiting.after(failed(second=8, retryable=False))
+    refused.when(completed(second=9)).then()
+
+
+def test_a_released_film_can_be_rendered_by_a_newer_ladder() -> None:
+    shown = given(CREATIVE, *UNTIL["COMPLETE"], quarantined(), released())
+    shown.when(requested(second=9)).then_raises(NothingToTry)
+    state = shown.when(requested(NEWER, 9)).then(TranscodingRequested)
+    assert next_step(state, now=at(9)) == NextStep.SUBMIT

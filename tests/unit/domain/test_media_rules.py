@@ -158,6 +158,7 @@ def test_the_blocklist_finds_what_it_names() -> None:
         Entry(kind="address", value="https://bad.example/"),
         Entry(kind="advertiser", value="Acme"),
         Entry(kind="category", value="IAB25"),
+        Entry(kind="address", value="https://Worse.example"),
     )
     state = BLOCKLIST.initial("blocklist-all").model_copy(update={"entries": entries})
 
@@ -168,6 +169,8 @@ def test_the_blocklist_finds_what_it_names() -> None:
     assert blocked() is None
     assert blocked(creative_id="abc") == entries[0]
     assert blocked(address="https://bad.example/a.mp4") == entries[1]
+    assert blocked(address="https://worse.example/a.mp4") == entries[4]
+    assert blocked(address="https://worse.example.org/a.mp4") is None
     assert blocked(advertiser="ACME") == entries[2]
     assert blocked(categories=("IAB1", "iab25")) == entries[3]
 
@@ -191,3 +194,15 @@ def test_the_blocklist_takes_an_entry_once_and_only_so_many(
     empty = begun.after(remove(entry))  # type: ignore[arg-type]
     assert empty.state.entries == ()
     empty.when(remove(entry)).then_raises(EntryNotFound)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("macro", ["[ADID]", "{id}", "${ID}", "%%ID%%", " <id> ", "undefined"])
+def test_a_macro_that_nobody_filled_in_is_no_id(macro: str) -> None:
+    found = identity_of([("ad-id.org", macro)], broker="acme", media_url="https://f.example/a")
+    assert found.kind == "url"
+
+
+def test_where_a_registry_ends_and_an_id_begins_is_never_in_doubt() -> None:
+    pairs = [("a b", "c"), ("a", "b c")]
+    texts = {identity_of([one], broker="x", media_url="https://f.example/a").text for one in pairs}
+    assert len(texts) == 2

@@ -109,3 +109,9 @@ def test_what_is_ready_or_only_moves_on_asks_for_nothing() -> None:
     *before, failure, aside = history(discovered(), failed("fetch", retryable=False))
     given_policy(TRANSCODING, *before).when(failure).then()
     given_policy(TRANSCODING, *before, failure).when(aside).then()
+
+
+def test_a_ready_film_that_is_released_is_not_looked_at_for_ever() -> None:
+    *before, last = history(*UNTIL["COMPLETE"], quarantined(), released())
+    given_policy(TRANSCODING, *before).when(last).then()
+    given_policy(TRANSCODING, *before, last).when(timeout(LOOK, 999)).then()
