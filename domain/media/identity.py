@@ -12,6 +12,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, NewType
 
 CreativeId = NewType("CreativeId", str)
@@ -42,7 +43,7 @@ class Identity:
     kind: Literal["registered", "url"]
     text: str
 
-    @property
+    @cached_property
     def creative_id(self) -> CreativeId:
         digest = hashlib.sha256(f"{self.kind}\n{self.text}".encode()).digest()
         return CreativeId(base64.b32encode(digest).decode().lower()[:26])

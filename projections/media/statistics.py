@@ -99,8 +99,8 @@ class Pricing(StrEnum):
 
 
 def clipped(value: object) -> object:
-    """What is not printable is left out, what is too long is cut off."""
-    if not isinstance(value, str):
+    """What is not printable is left out of a text, what is too long is cut off."""
+    if not isinstance(value, str) or (len(value) <= TEXT_MAX and value.isprintable()):
         return value
     return "".join(char for char in value[: 2 * TEXT_MAX] if char.isprintable())[:TEXT_MAX]
 

@@ -43,6 +43,7 @@ from adapters.vast.macros import cachebusting, timestamp
 from adapters.vast.rewrite import chosen
 from commands.media.pixels import error_pixels
 from domain.kernel.errors import Unavailable
+from projections.media.statistics import Facts
 
 NO_AD_CODE = 303
 NOTHING = AdBreak("", (), ())
@@ -90,12 +91,13 @@ class AdBreaks:
         """Never fails for what a broker does: a player wants an answer that it can play past."""
         found, ad_break, decided = await self._one(request)
         version: Version = request.version  # type: ignore[assignment] # checked by the route
-        beacons = self._beacons(request, ad_break, decided)
+        facts = self._facts(request, ad_break, decided)
+        beacons = self._beacons(ad_break, decided, facts)
         body = rewrite(ad_break, decided.media, version=version, beacons=beacons)
         filled = shown(ad_break, decided)
         if not filled and (slate := await self._deciding.slate(request)):
             body, filled = await slate_vast(slate, version), 1
-        self._tell(request, ad_break, decided)
+        self._tell(request, ad_break, decided, facts)
         return answer_of(body, found, filled, [decided])
 
     async def assets(self, request: AdRequest) -> Answer:
@@ -105,7 +107,7 @@ class AdBreaks:
         filler = None
         if not listed and (slate := await self._deciding.slate(request)):
             filler = Asset(slate.hls_url, slate.duration.total_seconds())
-        self._tell(request, ad_break, decided)
+        self._tell(request, ad_break, decided, self._facts(request, ad_break, decided))
         body = asset_list(listed, filler=filler)
         return answer_of(body, found, len(listed), [decided])
 
@@ -118,10 +120,11 @@ class AdBreaks:
         version: Version = request.version  # type: ignore[assignment] # checked by the route
         media: list[Decisions] = [one.media for one in decided]
         pairs = list(zip(found.ad_breaks, decided, strict=True))
-        beacons = [self._beacons(request, one, of_it) for one, of_it in pairs]
+        facts = [self._facts(request, *pair) for pair in pairs]
+        beacons = [self._beacons(*pair, told) for pair, told in zip(pairs, facts, strict=True)]
         body = render_vmap(breaks, media, version=version, beacons=beacons)
-        for one, of_it in pairs:
-            self._tell(request, one, of_it)
+        for pair, told in zip(pairs, facts, strict=True):
+            self._tell(request, *pair, told)
         for described in breaks:
             self._fire(request, described.reports)
         return answer_of(body, found, sum(shown(*one) for one in pairs), decided)
@@ -176,20 +179,24 @@ class AdBreaks:
 
     # --- telling ----------------------------------------------------------------------------------
 
+    def _facts(self, request: AdRequest, ad_break: AdBreak, decided: Decided) -> list[Facts]:
+        return self._counting.facts(request, ad_break.ads, decided.creative_ids)
+
     def _beacons(
-        self, request: AdRequest, ad_break: AdBreak, decided: Decided
+        self, ad_break: AdBreak, decided: Decided, facts: Sequence[Facts]
     ) -> Mapping[str, Beacons]:
         return {
-            ad.key: self._counting.beacons(request, ad, place, decided.creative_ids.get(ad.key, ""))
-            for place, ad in enumerate(ad_break.ads)
+            ad.key: self._counting.beacons(of_it)
+            for ad, of_it in zip(ad_break.ads, facts, strict=True)
             if ad.key not in decided.left_out
         }
 
-    def _tell(self, request: AdRequest, ad_break: AdBreak, decided: Decided) -> None:
-        for place, ad in enumerate(ad_break.ads):
+    def _tell(
+        self, request: AdRequest, ad_break: AdBreak, decided: Decided, facts: Sequence[Facts]
+    ) -> None:
+        for ad, of_it in zip(ad_break.ads, facts, strict=True):
             code, reason = decided.left_out.get(ad.key, (0, ""))
-            creative_id = decided.creative_ids.get(ad.key, "")
-            self._counting.ad(request, ad, place, creative_id, code=code, reason=reason)
+            self._counting.ad(of_it, code=code, reason=reason)
             if code:
                 self._fire(request, [ErrorReport(code, ad.error_urls, reason)])
         # In VAST 4 an empty answer carries the root's own Error URIs: the player fires them.

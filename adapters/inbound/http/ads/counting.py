@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from adapters.inbound.http.ads.asking import AdRequest
@@ -12,7 +12,15 @@ from adapters.inbound.http.ads.ports import AdsContainer
 from adapters.inbound.http.beacons import beacon_url
 from adapters.vast import Beacons, ResolvedAd
 from domain.media.broker import PriceRule
-from projections.media.statistics import TRACKING, Facts, Kind, Outcome, Pricing, Record
+from projections.media.statistics import (
+    TRACKING,
+    Facts,
+    Kind,
+    Outcome,
+    Pricing,
+    Record,
+    clipped,
+)
 
 OUTCOMES: Mapping[str, Outcome] = {
     "fill": Outcome.OK,
@@ -35,23 +43,21 @@ class Counting:
         facts = common(request)
         self._offer(facts, Kind.REQUEST, OUTCOMES[outcome], latency_ms=int(milliseconds))
 
-    def ad(
-        self,
-        request: AdRequest,
-        ad: ResolvedAd,
-        place: int,
-        creative_id: str,
-        *,
-        code: int,
-        reason: str,
-    ) -> None:
+    def facts(
+        self, request: AdRequest, ads: Sequence[ResolvedAd], creative_ids: Mapping[str, str]
+    ) -> list[Facts]:
+        """Of each ad of an answer. ``creative_ids``: by the key of the ad."""
+        asked = common(request)
+        return [
+            facts_of(request, asked, ad, place, creative_ids.get(ad.key, ""))
+            for place, ad in enumerate(ads)
+        ]
+
+    def ad(self, facts: Facts, *, code: int, reason: str) -> None:
         outcome = Outcome.SKIPPED if code else Outcome.FILLED
-        facts = self._facts(request, ad, place, creative_id)
         self._offer(facts, Kind.AD, outcome, reason=reason, error_code=code or None)
 
-    def beacons(self, request: AdRequest, ad: ResolvedAd, place: int, creative_id: str) -> Beacons:
-        facts = self._facts(request, ad, place, creative_id)
-
+    def beacons(self, facts: Facts) -> Beacons:
         def url(kind: Kind) -> str:
             container = self._container
             return beacon_url(
@@ -78,19 +84,21 @@ class Counting:
         )
         container.records.offer(record)
 
-    def _facts(self, request: AdRequest, ad: ResolvedAd, place: int, creative_id: str) -> Facts:
-        price = price_of(request, ad)
-        campaign = next((one.ad_id for one in ad.linears if one.ad_id), None)
-        return common(request).model_copy(
-            update={
-                "ad_id": Facts(ad_id=ad.ad_id or "").ad_id,
-                "creative_id": creative_id,
-                "campaign": Facts(campaign=campaign or "").campaign,
-                "advertiser": Facts(advertiser=ad.advertiser or "").advertiser,
-                "position": min(place, 999),
-                **price,
-            }
-        )
+
+def facts_of(
+    request: AdRequest, asked: Facts, ad: ResolvedAd, place: int, creative_id: str
+) -> Facts:
+    campaign = next((one.ad_id for one in ad.linears if one.ad_id), None)
+    return asked.model_copy(
+        update={
+            "ad_id": clipped(ad.ad_id or ""),
+            "creative_id": creative_id,
+            "campaign": clipped(campaign or ""),
+            "advertiser": clipped(ad.advertiser or ""),
+            "position": min(place, 999),
+            **price_of(request, ad),
+        }
+    )
 
 
 def common(request: AdRequest) -> Facts:
