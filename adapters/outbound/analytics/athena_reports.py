@@ -77,7 +77,9 @@ class AthenaReports:
         except TimeoutError as error:
             await self._stop(execution)
             raise ReportTooCostly(f"the report took over {self._time_limit:g} s") from error
-        except asyncio.CancelledError:
+        except (ReportTooCostly, ReportFailed):
+            raise  # Athena has ended it itself
+        except (asyncio.CancelledError, HomecastError):
             await self._stop(execution)
             raise
 

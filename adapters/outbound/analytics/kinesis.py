@@ -30,6 +30,8 @@ CAPACITY = 20_000
 """Records in memory; one has about 700 bytes."""
 AT_ONCE = 4
 ATTEMPTS = 5
+CLOSE_LIMIT = 10.0
+"""Seconds for what is left at the end; with the stream away its retries would take minutes."""
 PAUSE = 0.1
 """Seconds before the second attempt; then twice as long each time."""
 DROPPED, LOST = "StatisticsDropped", "StatisticsLost"
@@ -62,8 +64,10 @@ class KinesisRecords:
         linger: float = LINGER,
         capacity: int = CAPACITY,
         pause: float = PAUSE,
+        close_limit: float = CLOSE_LIMIT,
     ) -> None:
         self._client = client
+        self._close_limit = close_limit
         self._stream = stream
         self._metrics = metrics
         self._linger = linger
@@ -105,7 +109,17 @@ class KinesisRecords:
             self._closing = True
             self._came.set()
             self._full.set()
-            await task
+            await self._close(task)
+
+    async def _close(self, task: asyncio.Task[None]) -> None:
+        try:
+            async with asyncio.timeout(self._close_limit):
+                await task
+        except TimeoutError:
+            log.error("records_given_up", records=self._held)
+            waiting = list(self._waiting)
+            self._waiting.clear()
+            self._settle(waiting, waiting, "not taken before the end")
 
     async def _send_for_ever(self) -> None:
         """Until it is closing and nothing waits."""
@@ -136,13 +150,18 @@ class KinesisRecords:
 
     async def _send(self, batch: list[Waiting]) -> None:
         """Never raises: those who wait are told."""
-        left, why = batch, ""
-        for attempt in range(ATTEMPTS):
-            if attempt:
-                await asyncio.sleep(self._pause * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311 jitter
-            left, why = await self._attempt(left)
-            if not left:
-                break
+        left, why = batch, "not taken before the end"
+        try:
+            for attempt in range(ATTEMPTS):
+                if attempt:
+                    await asyncio.sleep(self._pause * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311 jitter
+                left, why = await self._attempt(left)
+                if not left:
+                    break
+        finally:
+            self._settle(batch, left, why)
+
+    def _settle(self, batch: Sequence[Waiting], left: Sequence[Waiting], why: str) -> None:
         self._held -= len(batch)
         if left:
             self._metrics.count(LOST, len(left))
@@ -163,12 +182,13 @@ class KinesisRecords:
         try:
             with store_errors():
                 answer = await self._client.put_records(StreamName=self._stream, Records=entries)
+            results = list(answer["Records"])
+            pairs = list(zip(batch, results, strict=True))
         except HomecastError as error:
             return list(batch), error.detail
         except Exception as error:  # the edge of a task that nobody awaits, while others wait
             log.exception("records_not_sent")
             return list(batch), type(error).__name__
-        results = answer["Records"]
-        left = [one for one, result in zip(batch, results, strict=True) if "ErrorCode" in result]
+        left = [one for one, result in pairs if "ErrorCode" in result]
         codes = {result["ErrorCode"] for result in results if "ErrorCode" in result}
         return left, ", ".join(sorted(codes))

@@ -168,6 +168,14 @@ async def test_a_query_that_nobody_waits_for_is_stopped(athena: Athena) -> None:
     assert athena.calls("StopQueryExecution")
 
 
+async def test_a_query_whose_state_cannot_be_asked_is_stopped(athena: Athena) -> None:
+    athena.answers["GetQueryExecution"] = [("InternalServerException", "away")]
+    async with reports(athena) as port:
+        with pytest.raises(ReportsUnavailable):
+            await port.run("latency", DAYS)
+    assert len(athena.calls("StopQueryExecution")) == 1
+
+
 async def test_too_many_queries_at_once_are_to_be_asked_again(athena: Athena) -> None:
     athena.answers["StartQueryExecution"] = [("TooManyRequestsException", "slow down")]
     async with reports(athena) as port:

@@ -148,3 +148,31 @@ async def test_a_waiter_that_left_harms_nobody(stream: Stream, metrics: CountedM
         stream.gate.set()
         await staying
     assert len(stream.held) == 2
+
+
+async def test_a_stream_that_is_away_does_not_hold_up_the_end(
+    stream: Stream, metrics: CountedMetrics
+) -> None:
+    stream.gate = asyncio.Event()
+    async with asyncio.timeout(WITHIN):
+        async with records(stream, metrics, close_limit=0.05).running() as port:
+            waiters = [asyncio.create_task(port.put(record(n))) for n in range(9 * RECORDS)]
+            await asyncio.sleep(0)
+        told = await asyncio.gather(*waiters, return_exceptions=True)
+    assert {type(one) for one in told} == {StatisticsUnavailable}
+    assert metrics.counts[LOST] == len(waiters)
+
+
+async def test_an_answer_that_fits_no_batch_is_an_attempt_that_failed(
+    stream: Stream, metrics: CountedMetrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def short(**_: Any) -> Any:
+        return {"Records": []}
+
+    monkeypatch.setattr(stream, "put_records", short)
+    async with asyncio.timeout(WITHIN), records(stream, metrics).running() as port:
+        with pytest.raises(StatisticsUnavailable):
+            await port.put(record(1))
+        monkeypatch.undo()
+        await port.put(record(2))
+    assert len(stream.held) == 1
