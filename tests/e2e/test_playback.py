@@ -40,7 +40,7 @@ hls.attachMedia(video);
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     if not PLAYER.exists():
-        pytest.skip("hls.js is not installed: npm ci")
+        pytest.fail("hls.js is not installed: npm ci")
     folder = tmp_path / "site"
     folder.mkdir()
     shutil.copy(PLAYER, folder / "hls.js")

@@ -42,16 +42,18 @@ async def configure(api: httpx.AsyncClient, broker_url: str) -> None:
 
 
 async def watch_ads(api: httpx.AsyncClient, say: Callable[[str], None]) -> None:
-    """Ask for a break every now and then, and play what is in it; until it is cancelled. Patient
-    with an API that starts or is busy."""
+    """Ask for a break every now and then, and play what is in it; until it is cancelled. What keeps
+    it from that is said once, and it goes on asking."""
     said = ""
     async with httpx.AsyncClient(timeout=5, trust_env=False) as player:
         while True:
             try:
                 line = await one_break(api, player)
-            except httpx.HTTPError:
-                line = ""
-            if line and line != said:
+            except httpx.HTTPStatusError as error:
+                line = f"ad break of demo: the API answers {error.response.status_code}"
+            except httpx.HTTPError as error:
+                line = f"ad break of demo: no answer ({type(error).__name__})"
+            if line != said:
                 say(line)
                 said = line
             await asyncio.sleep(SECONDS_BETWEEN_BREAKS)
