@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar, Literal, assert_never, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from domain.kernel.errors import NotFound, Refused
 from domain.kernel.event import Aggregate, Event, State, register
@@ -42,12 +42,25 @@ class Entry(BaseModel):
     kind: Kind
     value: str = Field(min_length=1, max_length=500)
 
+    @field_validator("value")
+    @classmethod
+    def _as_it_is_compared(cls, value: str, info: ValidationInfo) -> str:
+        """What could match nothing is refused: it would seem to protect."""
+        value = value.strip()
+        if not value:
+            raise ValueError("an entry names something")
+        if info.data.get("kind") != "address":
+            return value
+        if not value.lower().startswith(("http://", "https://")):
+            raise ValueError("an address begins with http:// or https://")
+        return canonical(value)
+
     def matches(self, kind: Kind, text: str) -> bool:
-        if kind != self.kind or not text:
+        if kind != self.kind:
             return False
         if kind == "address":
-            return text.startswith(canonical(self.value))
-        return text.casefold() == self.value.casefold()
+            return text.startswith(self.value)
+        return text.strip().casefold() == self.value.casefold()
 
 
 class EntryBlocked(Event):

@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, assert_never, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from domain.kernel.errors import NotFound
 from domain.kernel.event import Aggregate, Event, State, register
@@ -56,6 +56,12 @@ class PriceRule(BaseModel):
     value: str = Field("", max_length=200)
     cpm: Decimal = Field(ge=0, le=100_000, decimal_places=4, description="For 1,000 impressions")
     currency: str = Field(pattern="^[A-Z]{3}$", description="ISO 4217")
+
+    @model_validator(mode="after")
+    def _names_what_it_fits(self) -> PriceRule:
+        if self.match != "any" and not self.value.strip():
+            raise ValueError(f"a rule for one {self.match} names it")
+        return self
 
 
 class BrokerConfig(BaseModel):
