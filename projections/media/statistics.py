@@ -150,7 +150,7 @@ class Record(Facts):
     latency_ms: Milliseconds | None = Field(None, description="Until a broker had answered")
     wait_ms: Milliseconds | None = Field(None, description="From a creative's first sight to ready")
     slots: Annotated[int, Field(ge=0, le=1000)] | None = Field(
-        None, description="Ads that a request had room for; one where nobody knows"
+        None, description="Ads that a broker brought for a request, at least one"
     )
 
     @property

@@ -174,7 +174,8 @@ def main(arguments: list[str]) -> None:
     except Unfit as error:
         answer = {"error": error.args[0], "detail": error.args[1]}
     except (av.FFmpegError, ValueError, EOFError) as error:
-        answer = {"error": "undecodable", "detail": f"{type(error).__name__}: {error}"}
+        said = getattr(error, "strerror", None) or str(error)  # without the path of our own copy
+        answer = {"error": "undecodable", "detail": said}
     print(json.dumps(answer))  # noqa: T201 - the answer
 
 

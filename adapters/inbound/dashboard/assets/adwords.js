@@ -45,7 +45,7 @@ export function originWords({ ad, broker }) {
 
 export function errorWords({ error, error_words: words, detail }) {
   const said = words || (error ? spaced(error) : "");
-  return [said, detail].filter(Boolean).join(": ");
+  return [said, detail].filter(Boolean).join(said.endsWith(".") ? " " : ": ");
 }
 
 /** When a failed one is tried again; empty for others. */

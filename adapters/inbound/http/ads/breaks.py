@@ -163,7 +163,8 @@ class AdBreaks:
             asking.milliseconds,
             found.broken,
         )
-        self._counting.request(request, outcome, asking.milliseconds)
+        brought = sum(len(one.ads) for one in found.ad_breaks)
+        self._counting.request(request, outcome, asking.milliseconds, brought)
         if found.broken:
             log.info("broker_failed", broker=request.broker, reason=found.broken)
         return found

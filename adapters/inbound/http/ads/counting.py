@@ -30,6 +30,7 @@ OUTCOMES: Mapping[str, Outcome] = {
 }
 DEAREST = 10_000
 """Of a currency's unit; looked at before anything is reckoned with a number such as 1E+999999."""
+SLOTS_MAX = 1000
 TOLD = ("start", "firstQuartile", "midpoint", "thirdQuartile", "complete")
 SALT = secrets.token_bytes(16)
 """Of this process: sessions that are made of an address mean nothing outside it."""
@@ -39,9 +40,16 @@ class Counting:
     def __init__(self, container: AdsContainer) -> None:
         self._container = container
 
-    def request(self, request: AdRequest, outcome: str, milliseconds: float) -> None:
-        facts = common(request)
-        self._offer(facts, Kind.REQUEST, OUTCOMES[outcome], latency_ms=int(milliseconds))
+    def request(self, request: AdRequest, outcome: str, milliseconds: float, brought: int) -> None:
+        """``brought``: ads of the broker. Nobody tells how many a break has room for, so each of
+        them counts as a slot, and a break without any as one."""
+        self._offer(
+            common(request),
+            Kind.REQUEST,
+            OUTCOMES[outcome],
+            latency_ms=int(milliseconds),
+            slots=min(max(brought, 1), SLOTS_MAX),
+        )
 
     def facts(
         self, request: AdRequest, ads: Sequence[ResolvedAd], creative_ids: Mapping[str, str]

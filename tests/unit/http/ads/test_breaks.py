@@ -261,14 +261,19 @@ async def test_ads_leave_records_of_what_was_asked_filled_and_left_out(
 ) -> None:
     price = {"match": "any", "cpm": "8.5", "currency": "EUR"}
     await configured(api, prices=[price])
-    world.documents.answers[f"{BROKER}/vast"] = vast(ad(1, "http://films.example/1.mp4"))
+    films = [ad(n, f"http://films.example/{n}.mp4") for n in (1, 2)]
+    world.documents.answers[f"{BROKER}/vast"] = vast(*films)
     await api.get("/v1/brokers/acme/vast", params={"service": "tv"})
-    request, left_out = world.kept.records
+    request, left_out, _ = world.kept.records
+    assert request.slots == len(films)
     assert (request.kind, request.outcome, request.service) == (Kind.REQUEST, Outcome.OK, "tv")
     assert (left_out.kind, left_out.outcome) == (Kind.AD, Outcome.SKIPPED)
     assert (left_out.error_code, left_out.reason) == (407, "NEW_CREATIVE")
     assert (left_out.price_micros, left_out.currency) == (8_500_000, "EUR")
     assert request.request_id == left_out.request_id
+    world.documents.answers[f"{BROKER}/vast"] = vast()
+    await api.get("/v1/brokers/acme/vast")
+    assert (world.kept.records[-1].outcome, world.kept.records[-1].slots) == (Outcome.NO_AD, 1)
 
 
 WHOLE = vast(ad(1, "http://films.example/1.mp4"), ad(2, "http://films.example/2.mp4"))
