@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 from hypothesis import Phase, find, given, settings
@@ -49,6 +50,9 @@ Asked = Callable[[Creative, float], Step]
 LONGEST_PAUSE = max(PAUSES)
 ladders = st.sampled_from([LADDER, NEWER])
 places = st.integers(0, 3)
+STEPS: st.SearchStrategy[Literal["fetch", "transcoding"]] = st.sampled_from(
+    ("fetch", "transcoding")
+)
 
 
 def job_of(state: Creative, place: int) -> str:
@@ -68,7 +72,7 @@ ASKED: st.SearchStrategy[Asked] = st.one_of(
     ),
     *(
         [
-            st.tuples(st.sampled_from(["fetch", "transcoding"]), st.booleans()).map(
+            st.tuples(STEPS, st.booleans()).map(
                 lambda how: lambda _, s: failed(how[0], s, retryable=how[1])
             )
         ]
