@@ -274,11 +274,14 @@ class Creative(State):
 
 def fold(state: Creative, event: Event) -> Creative:
     changed: dict[str, Any] = {"version": event.originator_version, "since": event.timestamp}
-    if isinstance(event, CreativeReleased):
-        # A job may have been asked for when the quarantine came, and ended without a record: asked
-        # for by the same number it would come back ended.
-        changed["jobs"] = state.jobs + 1
+    changed["jobs"] = state.jobs + passed_over(event)
     return state.model_copy(update=changed | status_change(state.status, event) | _facts(event))
+
+
+def passed_over(event: Event) -> int:
+    """Numbers of attempts. A job may have been asked for when a quarantine came, and ended without
+    a record: asked for by the same number, after the release, it would come back ended."""
+    return int(isinstance(event, CreativeReleased))
 
 
 def status_after(status: CreativeStatus | None, event: Event) -> CreativeStatus | None:
