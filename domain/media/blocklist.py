@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, assert_never, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from domain.kernel.errors import NotFound, Refused
+from domain.kernel.errors import InvalidInput, NotFound, Refused
 from domain.kernel.event import Aggregate, Event, State, register
 from domain.media.identity import canonical
 
@@ -45,15 +45,13 @@ class Entry(BaseModel):
     @field_validator("value")
     @classmethod
     def _as_it_is_compared(cls, value: str, info: ValidationInfo) -> str:
-        """What could match nothing is refused: it would seem to protect."""
-        value = value.strip()
-        if not value:
-            raise ValueError("an entry names something")
-        if info.data.get("kind") != "address":
-            return value
-        if not value.lower().startswith(("http://", "https://")):
-            raise ValueError("an address begins with http:// or https://")
-        return canonical(value)
+        return canonical(value) if info.data.get("kind") == "address" else value.strip()
+
+    @property
+    def is_void(self) -> bool:
+        """Whether it could match nothing."""
+        begins = self.value.startswith(("http://", "https://"))
+        return not self.value or (self.kind == "address" and not begins)
 
     def matches(self, kind: Kind, text: str) -> bool:
         if kind != self.kind:
@@ -116,7 +114,9 @@ BLOCKLIST = Aggregate("blocklist", Blocklist, fold, snapshot_every=50)
 
 
 def block(state: Blocklist, *, entry: Entry, reason: str, by: str, at: datetime) -> list[Event]:
-    """Raises ``BlocklistFull``."""
+    """Raises ``BlocklistFull``, and ``InvalidInput`` for what would only seem to protect."""
+    if entry.is_void:
+        raise InvalidInput("it could match nothing", field="entry.value")
     if entry in state.entries:
         return []
     if len(state.entries) >= MOST_ENTRIES:

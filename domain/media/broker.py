@@ -11,9 +11,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, assert_never, cast
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from domain.kernel.errors import NotFound
+from domain.kernel.errors import InvalidInput, NotFound
 from domain.kernel.event import Aggregate, Event, State, register
 from domain.kernel.machine import Machine, Move, moves
 
@@ -56,12 +56,6 @@ class PriceRule(BaseModel):
     value: str = Field("", max_length=200)
     cpm: Decimal = Field(ge=0, le=100_000, decimal_places=4, description="For 1,000 impressions")
     currency: str = Field(pattern="^[A-Z]{3}$", description="ISO 4217")
-
-    @model_validator(mode="after")
-    def _names_what_it_fits(self) -> PriceRule:
-        if self.match != "any" and not self.value.strip():
-            raise ValueError(f"a rule for one {self.match} names it")
-        return self
 
 
 class BrokerConfig(BaseModel):
@@ -120,6 +114,11 @@ BROKER = Aggregate("broker", Broker, fold, snapshot_every=50)
 
 
 def configure(state: Broker, *, config: BrokerConfig, by: str, at: datetime) -> list[Event]:
+    """Raises ``InvalidInput`` for a price of ads that say nothing of whom they are from."""
+    for place, rule in enumerate(config.prices):
+        if rule.match != "any" and not rule.value.strip():
+            field = f"config.prices.{place}.value"
+            raise InvalidInput(f"a price for one {rule.match} names it", field=field)
     if state.status == ACTIVE and state.config == config:
         return []
     return [_next(BrokerConfigured, state, at, config=config, by=by)]

@@ -253,7 +253,7 @@ class World:
 
     async def operate(self, what: str, creative_id: str) -> None:
         """What is refused changes nothing."""
-        handler, message = {
+        requests: dict[str, tuple[Callable[..., Awaitable[Any]], BaseModel]] = {
             "quarantine": (
                 commands.quarantine,
                 QuarantineCreative(creative_id=creative_id, reason="ugly"),
@@ -264,9 +264,10 @@ class World:
                 commands.request,
                 RequestTranscoding(creative_id=creative_id, ladder="0000beef"),
             ),
-        }[what]
+        }
+        handler, message = requests[what]
         with suppress(Conflict):
-            await self.write.run(partial(handler, message=message))  # type: ignore[arg-type]
+            await self.write.run(partial(handler, message=message))
         await self.follow(creative_id)
 
     async def settle(self) -> bool:

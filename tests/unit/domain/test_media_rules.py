@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given as example
 from hypothesis import strategies as st
 
+from domain.kernel.errors import InvalidInput
 from domain.media import blocklist, broker, content
 from domain.media.blocklist import BLOCKLIST, BlocklistFull, Entry, EntryNotFound
 from domain.media.broker import BROKER, BrokerConfig, PriceRule
@@ -177,10 +178,6 @@ def test_a_broker_is_configured_as_a_whole_and_comes_back_after_retiring() -> No
         {"url": "https://ads.example", "nonsense": 1},
         {"url": "https://ads.example", "prices": [{"cpm": "NaN", "currency": "EUR"}]},
         {"url": "https://ads.example", "prices": [{"cpm": "0.00001", "currency": "EUR"}]},
-        {
-            "url": "https://ads.example",
-            "prices": [{"match": "advertiser", "value": " ", "cpm": "1", "currency": "EUR"}],
-        },
     ],
 )
 def test_a_configuration_has_limits(wrong: dict[str, object]) -> None:
@@ -216,8 +213,20 @@ def test_the_blocklist_finds_what_it_names() -> None:
     [("address", "bad.example/"), ("address", "ftp://bad.example"), ("advertiser", "  ")],
 )
 def test_an_entry_that_could_match_nothing_is_refused(kind: str, value: str) -> None:
-    with pytest.raises(ValueError, match="validation error"):
-        Entry.model_validate({"kind": kind, "value": value})
+    entry = Entry.model_validate({"kind": kind, "value": value})
+    given(BLOCKLIST).when(
+        lambda s: blocklist.block(s, entry=entry, reason="", by="token:t", at=at())
+    ).then_raises(InvalidInput, field="entry.value")
+    assert not entry.value or not entry.matches("address", "https://bad.example/a.mp4")
+
+
+def test_a_price_for_somebody_names_him() -> None:
+    rules = [{"cpm": "1", "currency": "EUR"}]
+    rules.append({"match": "advertiser", "value": " ", "cpm": "1", "currency": "EUR"})
+    config = BrokerConfig.model_validate({"url": "https://ads.example", "prices": rules})
+    given(BROKER).when(configured(config)).then_raises(  # type: ignore[arg-type]
+        InvalidInput, field="config.prices.1.value"
+    )
 
 
 def test_an_entry_is_found_however_it_is_spelled() -> None:
