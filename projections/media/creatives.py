@@ -213,7 +213,7 @@ class CreativesTable(GatedTable[CreativeRow]):
 
     def get_many(self, ids: Sequence[str]) -> list[CreativeRow]:
         """Each once, in any order; those that are not there are missing. May lag by moments."""
-        found = self.items.batch_get(list(dict.fromkeys(ids)), consistent_read=False)
+        found = self.items.batch_get(list(ids), consistent_read=False)
         return [CreativeRow.model_validate_json(item.body) for item in found if item.body]
 
     def list_by_status(
