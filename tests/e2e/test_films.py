@@ -129,6 +129,7 @@ async def studio(platform: Platform, host: tuple[str, list[str]]) -> AsyncIterat
 async def test_two_hundred_who_see_a_film_at_once_make_one_job(
     studio: Studio, host: tuple[str, list[str]]
 ) -> None:
+    before = host[1].count("/short.mp4")  # of another test's platform
     ids = await asyncio.gather(*(studio.seen("short.mp4") for _ in range(200)))
     assert len(set(ids)) == 1
     state = await studio.comes_to(ids[0], CreativeStatus.COMPLETE)
@@ -136,7 +137,7 @@ async def test_two_hundred_who_see_a_film_at_once_make_one_job(
     assert await studio.submitted(ids[0]) == 1
     mine = [one for one in await studio.jobs() if one["job_id"]["S"].startswith(ids[0])]
     assert len(mine) == 1
-    assert sum(path == "/short.mp4" for path in host[1]) == 1
+    assert host[1].count("/short.mp4") == before + 1
 
     copy = await studio.seen("copy.mp4")
     linked = await studio.comes_to(copy, CreativeStatus.LINKED)
