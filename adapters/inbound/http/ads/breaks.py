@@ -97,7 +97,7 @@ class AdBreaks:
         filled = shown(ad_break, decided)
         if not filled and (slate := await self._deciding.slate(request)):
             body, filled = await slate_vast(slate, version), 1
-        self._tell(request, ad_break, decided, facts)
+        self._tell(request, ad_break, decided, facts, by_player=not filled)
         return answer_of(body, found, filled, [decided])
 
     async def assets(self, request: AdRequest) -> Answer:
@@ -124,7 +124,7 @@ class AdBreaks:
         beacons = [self._beacons(*pair, told) for pair, told in zip(pairs, facts, strict=True)]
         body = render_vmap(breaks, media, version=version, beacons=beacons)
         for pair, told in zip(pairs, facts, strict=True):
-            self._tell(request, *pair, told)
+            self._tell(request, *pair, told, by_player=True)
         for described in breaks:
             self._fire(request, described.reports)
         return answer_of(body, found, sum(shown(*one) for one in pairs), decided)
@@ -193,15 +193,22 @@ class AdBreaks:
         }
 
     def _tell(
-        self, request: AdRequest, ad_break: AdBreak, decided: Decided, facts: Sequence[Facts]
+        self,
+        request: AdRequest,
+        ad_break: AdBreak,
+        decided: Decided,
+        facts: Sequence[Facts],
+        *,
+        by_player: bool = False,
     ) -> None:
+        """``by_player``: the answer has the broker's own Error URIs, if its version has a place for
+        them: in VAST 4 an empty answer carries them, and the player fires them."""
         for ad, of_it in zip(ad_break.ads, facts, strict=True):
             code, reason = decided.left_out.get(ad.key, (0, ""))
             self._counting.ad(of_it, code=code, reason=reason)
             if code:
                 self._fire(request, [ErrorReport(code, ad.error_urls, reason)])
-        # In VAST 4 an empty answer carries the root's own Error URIs: the player fires them.
-        kept = request.version[0] == "4" and not ad_break.ads
+        kept = by_player and request.version[0] == "4" and not ad_break.ads
         reports = [one for one in ad_break.reports if not (kept and one.code == NO_AD_CODE)]
         self._fire(request, reports)
 
