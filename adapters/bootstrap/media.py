@@ -18,6 +18,7 @@ from adapters.outbound.messaging.fetches import QueueFetches, tell
 from adapters.outbound.objects.media import S3MediaObjects
 from adapters.outbound.objects.s3 import S3Objects
 from adapters.outbound.redis.progress import RedisProgress
+from adapters.outbound.transcoding.captions.files import MOST_BYTES
 from adapters.outbound.transcoding.job_events import JobEvents as JobEventReader
 from adapters.outbound.transcoding.job_events import event_of
 from adapters.outbound.transcoding.job_table import JobTable
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from adapters.faststream_aws import SQSBroker
 
 JOB_EVENTS_AT_ONCE = 8
+CAPTIONS_WITHIN = 20.0
+"""Seconds for one file of captions."""
 POLL_INTERVAL = 0.2
 """Where queues are polled without waiting: a film takes seconds at best."""
 
@@ -115,6 +118,13 @@ async def transcoder(settings: Settings, folder: Path) -> AsyncIterator[SQSBroke
         fetcher = Fetcher(
             dispatcher=parts.media.dispatcher,
             downloads=Downloads(web, directory=folder, limit_bytes=settings.largest_film),
+            captions=Downloads(
+                web,
+                directory=folder,
+                limit_bytes=MOST_BYTES,
+                time_limit=CAPTIONS_WITHIN,
+                resumes=0,
+            ),
             probes=Probe(),
             originals=media,
             ids=parts.ids,

@@ -12,7 +12,7 @@ from domain.media import creative as creatives
 from domain.media.content import CONTENT
 from domain.media.creative import CREATIVE, Creative
 from domain.media.errors import CreativeNotFound
-from domain.media.identity import CreativeId, Identity
+from domain.media.identity import LONGEST, CreativeId, Identity
 from domain.media.rendition import AdFacts, Caption, CaptionLink, Source
 
 ID = "^[a-z2-7]{26}$"
@@ -26,7 +26,7 @@ class DiscoverCreative(Message):
     """``broker`` None: by pre-ingest."""
 
     kind: Literal["registered", "url"]
-    identity: str = Field(max_length=4_096)
+    identity: str = Field(max_length=LONGEST)
     broker: str | None = None
     media_url: str = Field(max_length=4_096)
     media_type: str = Field("", max_length=100)

@@ -100,14 +100,14 @@ class Transcodings:
         """What a transcoder tells of a job. Raises ``JobNotRecorded`` when it is too early."""
 
         async def decide(unit: Unit) -> bool:
-            """Whether the job is one that will never be recorded."""
+            """Whether the job is none that the creative has or will have."""
             state = await known(unit, report.creative_id)
             if report.job_id == state.job_id:
                 unit.append(state, decided(state, report, unit))
                 return False
             if report.attempt > state.jobs and creatives.awaits_job(state):
                 raise JobNotRecorded("the job is not recorded yet", job_id=report.job_id)
-            return report.attempt > state.jobs
+            return True
 
         astray, _ = await self._dispatcher.execute(context, decide)
         if astray and report.status in UNDER_WAY:

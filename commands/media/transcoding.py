@@ -58,11 +58,13 @@ class EndJob(Message):
 
 
 class Following(PolicyState):
-    """``busy``: something is under way that may get lost. ``job_id``: of a job that may still run.
-    ``made``: there is a rendition, or a link to one. ``wanted``: another one is to be made.
-    ``since``: of the last event."""
+    """``busy``: something is under way that may get lost. ``begun``: version of the event that it
+    began with; time-outs that an earlier one has set mean nothing any more, or there would be ever
+    more of them. ``job_id``: of a job that may still run. ``made``: there is a rendition, or a link
+    to one. ``wanted``: another one is to be made. ``since``: of the last event."""
 
     busy: bool = False
+    begun: int = 0
     job_id: str = ""
     made: bool = False
     wanted: bool = False
@@ -70,7 +72,10 @@ class Following(PolicyState):
 
 
 def fold(following: Following, event: Event) -> Following:
-    return following.model_copy(update=_changed(following, event) | {"since": event.timestamp})
+    changed = _changed(following, event)
+    if changed.get("busy"):
+        changed["begun"] = event.originator_version
+    return following.model_copy(update=changed | {"since": event.timestamp})
 
 
 def _changed(following: Following, event: Event) -> dict[str, Any]:
@@ -98,7 +103,7 @@ def _changed(following: Following, event: Event) -> dict[str, Any]:
 
 def react(following: Following, event: Event) -> Sequence[Action]:
     creative_id = id_of(event.originator_id)
-    look = Schedule(LOOK, event.timestamp + LOOK_AFTER)
+    look = Schedule(named(LOOK, following), event.timestamp + LOOK_AFTER)
     match event:
         case CreativeReleased() if not following.busy:
             return ()
@@ -107,8 +112,8 @@ def react(following: Following, event: Event) -> Sequence[Action]:
         case JobSubmitted():
             return [look]
         case TranscodingFailed():
-            retry: list[Action] = [Schedule(RETRY, event.retry_at)] if event.retry_at else []
-            return [*retry, *_ended(following, creative_id)]
+            retry = [Schedule(named(RETRY, following), event.retry_at)] if event.retry_at else []
+            return [*_ended(following, creative_id), *retry]
         case CreativeQuarantined() | TranscodingCanceled():
             return _ended(following, creative_id)
         case _:
@@ -120,22 +125,29 @@ def _ended(following: Following, creative_id: str) -> list[Action]:
     return [Send(EndJob(creative_id=creative_id, job_id=job_id))] if job_id else []
 
 
+def named(kind: str, following: Following) -> str:
+    return f"{kind}-{following.begun}"
+
+
 def on_timeout(following: Following, timeout: Timeout) -> Sequence[Action]:
     """Looks again at growing intervals until nothing is under way."""
     if not following.busy or following.since is None:
         return ()
     creative_id = id_of(timeout.stream)
-    if timeout.name == RETRY:
+    look = named(LOOK, following)
+    if timeout.name == named(RETRY, following):
         return [
             Send(ContinueCreative(creative_id=creative_id)),
-            Schedule(LOOK, timeout.due_at + LOOK_AFTER),
+            Schedule(look, timeout.due_at + LOOK_AFTER),
         ]
+    if timeout.name != look:
+        return ()
     last = max(timeout.due_at, following.since)  # later, after a pause of ours: do not catch up
     elapsed = max(last - following.since, LOOK_AFTER)
     return [
         Send(LookAtJob(creative_id=creative_id)),
         Send(ContinueCreative(creative_id=creative_id)),
-        Schedule(LOOK, last + min(elapsed, LONGEST_LOOK)),
+        Schedule(look, last + min(elapsed, LONGEST_LOOK)),
     ]
 
 

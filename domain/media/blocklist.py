@@ -8,9 +8,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar, Literal, assert_never, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from domain.kernel.errors import NotFound, Refused
+from domain.kernel.errors import InvalidInput, NotFound, Refused
 from domain.kernel.event import Aggregate, Event, State, register
 from domain.media.identity import canonical
 
@@ -42,12 +42,23 @@ class Entry(BaseModel):
     kind: Kind
     value: str = Field(min_length=1, max_length=500)
 
+    @field_validator("value")
+    @classmethod
+    def _as_it_is_compared(cls, value: str, info: ValidationInfo) -> str:
+        return canonical(value) if info.data.get("kind") == "address" else value.strip()
+
+    @property
+    def is_void(self) -> bool:
+        """Whether it could match nothing."""
+        begins = self.value.startswith(("http://", "https://"))
+        return not self.value or (self.kind == "address" and not begins)
+
     def matches(self, kind: Kind, text: str) -> bool:
-        if kind != self.kind or not text:
+        if kind != self.kind:
             return False
         if kind == "address":
-            return text.startswith(canonical(self.value))
-        return text.casefold() == self.value.casefold()
+            return text.startswith(self.value)
+        return text.strip().casefold() == self.value.casefold()
 
 
 class EntryBlocked(Event):
@@ -103,7 +114,9 @@ BLOCKLIST = Aggregate("blocklist", Blocklist, fold, snapshot_every=50)
 
 
 def block(state: Blocklist, *, entry: Entry, reason: str, by: str, at: datetime) -> list[Event]:
-    """Raises ``BlocklistFull``."""
+    """Raises ``BlocklistFull``, and ``InvalidInput`` for what would only seem to protect."""
+    if entry.is_void:
+        raise InvalidInput("it could match nothing", field="entry.value")
     if entry in state.entries:
         return []
     if len(state.entries) >= MOST_ENTRIES:

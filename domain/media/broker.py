@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, assert_never, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from domain.kernel.errors import NotFound
+from domain.kernel.errors import InvalidInput, NotFound
 from domain.kernel.event import Aggregate, Event, State, register
 from domain.kernel.machine import Machine, Move, moves
 
@@ -114,6 +114,11 @@ BROKER = Aggregate("broker", Broker, fold, snapshot_every=50)
 
 
 def configure(state: Broker, *, config: BrokerConfig, by: str, at: datetime) -> list[Event]:
+    """Raises ``InvalidInput`` for a price of ads that say nothing of whom they are from."""
+    for place, rule in enumerate(config.prices):
+        if rule.match != "any" and not rule.value.strip():
+            field = f"config.prices.{place}.value"
+            raise InvalidInput(f"a price for one {rule.match} names it", field=field)
     if state.status == ACTIVE and state.config == config:
         return []
     return [_next(BrokerConfigured, state, at, config=config, by=by)]

@@ -243,7 +243,8 @@ register(
 
 class Creative(State):
     """``attempts``: that have failed since the last success or wish. ``wanted``: the ladder of the
-    job that is wanted or under way. ``job_id``: of the last job. ``since``: of the last step."""
+    job that is wanted or under way. ``job_id``: of the last job. ``jobs``: the number of the last
+    attempt; a release passes one over. ``since``: of the last step."""
 
     status: CreativeStatus | None = None
     media_url: str = ""
@@ -273,7 +274,14 @@ class Creative(State):
 
 def fold(state: Creative, event: Event) -> Creative:
     changed: dict[str, Any] = {"version": event.originator_version, "since": event.timestamp}
+    changed["jobs"] = state.jobs + passed_over(event)
     return state.model_copy(update=changed | status_change(state.status, event) | _facts(event))
+
+
+def passed_over(event: Event) -> int:
+    """Numbers of attempts. A job may have been asked for when a quarantine came, and ended without
+    a record: asked for by the same number, after the release, it would come back ended."""
+    return int(isinstance(event, CreativeReleased))
 
 
 def status_after(status: CreativeStatus | None, event: Event) -> CreativeStatus | None:
@@ -506,7 +514,7 @@ def record_canceled(state: Creative, *, job_id: str, by: str, at: datetime) -> l
 
 def cancel(state: Creative, *, by: str, at: datetime) -> list[Event]:
     """Raises ``NotInFlight``. Canceling twice changes nothing."""
-    if state.status == CANCELED:
+    if state.status == CANCELED and not state.wanted:
         return []
     if not state.in_flight:
         raise NotInFlight("no job of the creative is under way", status=state.status)

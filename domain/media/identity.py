@@ -24,7 +24,7 @@ UNFILLED = re.compile(r"\[.*\]|\{.*\}|\$\{.*\}|%%.*%%|<.*>", re.DOTALL)
 VOLATILE = frozenset(
     (
         "cb", "cachebuster", "cachebusting", "correlator", "ord", "rnd", "rand", "random",
-        "timestamp", "expires", "signature", "key-pair-id", "policy", "awsaccesskeyid", "token",
+        "expires", "signature", "key-pair-id", "awsaccesskeyid",
         "hdnts", "hdnea", "hdntl", "x-amz-algorithm", "x-amz-credential", "x-amz-date",
         "x-amz-expires", "x-amz-signature", "x-amz-signedheaders", "x-amz-security-token",
         "x-goog-algorithm", "x-goog-credential", "x-goog-date", "x-goog-expires",
@@ -32,8 +32,19 @@ VOLATILE = frozenset(
     )
 )  # fmt: skip
 """Query parameters that say who may fetch and not what: another one each time."""
+DOUBTFUL = frozenset(("token", "policy", "timestamp"))
+"""Volatile where the path names the file of a film. Elsewhere they may be all that tells one film
+from another, and a wrong film shown is worse than one that is transcoded twice."""
+FILMS = (
+    ".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".flv", ".wmv", ".mpg", ".mpeg", ".ts",
+    ".m2ts", ".mxf", ".3gp", ".ogv", ".m3u8", ".mpd",
+)  # fmt: skip
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
-ADDRESS = re.compile(r"(https?)://([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#.*)?", re.IGNORECASE)
+ADDRESS = re.compile(
+    r"(https?)://([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#.*)?", re.IGNORECASE | re.DOTALL
+)
+LONGEST = 4_096
+"""Characters of an identity."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +61,14 @@ class Identity:
 
 
 def identity_of(ids: Iterable[tuple[str, str]], *, broker: str | None, media_url: str) -> Identity:
-    """``ids``: registry and value of each ``UniversalAdId``, in order: the first counts."""
+    """``ids``: registry and value of each ``UniversalAdId``, in order: the first counts that is
+    one."""
     for registry, value in ids:
         if not (_blank(registry) or _blank(value)):
             name = "-".join(registry.lower().split())  # no spaces: they part it from the value
             text = f"{broker or '*'} {name} {value.strip()}"
-            return Identity("registered", text)
+            if len(text) <= LONGEST:
+                return Identity("registered", text)
     return Identity("url", canonical(media_url))
 
 
@@ -65,15 +78,25 @@ def _blank(text: str) -> bool:
 
 
 def canonical(url: str) -> str:
-    """Scheme and host in lower case, no default port, no fragment, no volatile parameter."""
+    """Scheme and host in lower case, no user, default port, fragment or volatile parameter. What
+    is canonical stays as it is, and so does what is no address of the web."""
     found = ADDRESS.fullmatch(url.strip())
     if found is None:
         return url.strip()
-    scheme, host, path, query = found[1].lower(), found[2].lower(), found[3] or "/", found[4] or ""
-    kept = [one for one in query.split("&") if one and _lasting(one)]
-    address = f"{scheme}://{host.removesuffix(DEFAULT_PORTS[scheme])}{path}"
-    return f"{address}?{'&'.join(kept)}" if kept else address
+    scheme, path, query = found[1].lower(), found[3] or "/", found[4] or ""
+    host = _host(found[2].rpartition("@")[2].lower(), DEFAULT_PORTS[scheme])
+    names_film = path.lower().endswith(FILMS)
+    kept = [one for one in query.split("&") if one and _lasting(one, names_film)]
+    address = f"{scheme}://{host}{path}"
+    return (f"{address}?{'&'.join(kept)}" if kept else address).rstrip()
 
 
-def _lasting(parameter: str) -> bool:
-    return parameter.partition("=")[0].lower() not in VOLATILE
+def _host(host: str, port: str) -> str:
+    while (shorter := host.strip().rstrip(":").removesuffix(port)) != host:
+        host = shorter
+    return host
+
+
+def _lasting(parameter: str, names_film: bool) -> bool:
+    name = parameter.partition("=")[0].strip().lower()
+    return name not in VOLATILE and not (names_film and name in DOUBTFUL)

@@ -67,7 +67,8 @@ class Ladder:
     @property
     def version(self) -> str:
         """Eight hexadecimal digits that change with whatever changes what is rendered."""
-        parts = (self.steps, SEGMENT_SECONDS, GOP_SECONDS, AUDIO_RATE, LOUDNESS, TRUE_PEAK)
+        rates = (MOST_FRAMES, FEWEST_FRAMES, SEGMENT_SECONDS, GOP_SECONDS)
+        parts = (self.steps, DEFAULT, *rates, AUDIO_RATE, LOUDNESS, TRUE_PEAK)
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:8]
 
     def rungs(self, source: Source) -> tuple[Rendered, ...]:

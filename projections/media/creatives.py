@@ -212,7 +212,7 @@ class CreativesTable(GatedTable[CreativeRow]):
         return {(one.creative_id,): one.standing() for one in found}
 
     def get_many(self, ids: Sequence[str]) -> list[CreativeRow]:
-        """In any order; those that are not there are missing. May lag by moments."""
+        """Each once, in any order; those that are not there are missing. May lag by moments."""
         found = self.items.batch_get(list(ids), consistent_read=False)
         return [CreativeRow.model_validate_json(item.body) for item in found if item.body]
 

@@ -23,6 +23,7 @@ from adapters.outbound.redis import (
     UnawaitedHints,
     connect,
 )
+from adapters.outbound.redis.progress import KEPT_SECONDS, RedisProgress, key_of
 from commands.devices.ports import CutSession, GatewayHint, LaneMoved, LookAtLane, Reconnected
 from domain.devices.device import DeviceReleased
 from domain.devices.lane import LaneOpened
@@ -30,6 +31,7 @@ from domain.kernel.errors import ContractError, HintsUnavailable
 from domain.kernel.event import Event
 from domain.kernel.recorded import Context, Recorded
 from projections.devices.ports import FeedReset
+from projections.media.ports import Progress
 from tests.support.redis import RedisServer
 from tests.support.waiting import eventually
 
@@ -383,6 +385,25 @@ async def test_a_slow_watcher_gets_a_reset_instead_of_memory(link: Link, client:
         assert await next_of(messages) == FeedReset()
         rest = [(await next_of(messages)) for _ in range(4)]
         assert [message["n"] for message in rest] == [21, 22, 23, 24]
+
+
+async def test_progress_is_a_hint_that_may_be_lost_and_never_an_error(
+    server: RedisServer, client: Redis, link: Link
+) -> None:
+    hints = RedisProgress(link)
+    await hints.tell("a", Progress("TRANSCODING", 40))
+    await hints.tell("a", Progress("UPLOADING", 5))
+    await hints.tell("b", Progress("PROBING", 0))
+    await client.set(key_of("c"), "of another version")
+    assert await hints.of(["a", "b", "c", "d", "a"]) == {
+        "a": Progress("UPLOADING", 5),
+        "b": Progress("PROBING", 0),
+    }
+    assert 0 < await client.ttl(key_of("a")) <= KEPT_SECONDS
+    assert await hints.of([]) == {}
+    await server.kill()
+    await hints.tell("a", Progress("UPLOADING", 6))
+    assert await hints.of(["a"]) == {}
 
 
 class SlowHints:

@@ -41,19 +41,24 @@ class FetchMessage(BaseModel):
 
 
 class Fetcher:
-    """``handle`` returns when the outcome is stored; raises ``Unavailable`` when it cannot be."""
+    """``handle`` returns when the outcome is stored; raises ``Unavailable`` when it cannot be.
+
+    ``captions``: downloads with limits that fit texts; an ad may name twenty of them.
+    """
 
     def __init__(
         self,
         *,
         dispatcher: Dispatcher,
         downloads: Downloads,
+        captions: Downloads,
         probes: Probes,
         originals: Originals,
         ids: Ids,
     ) -> None:
         self._dispatcher = dispatcher
         self._downloads = downloads
+        self._caption_downloads = captions
         self._probes = probes
         self._originals = originals
         self._ids = ids
@@ -122,7 +127,7 @@ class Fetcher:
         found = []
         for link in state.links:
             try:
-                file = await self._downloads.fetch(link.url)
+                file = await self._caption_downloads.fetch(link.url)
             except HomecastError as error:
                 log.warning("caption_missing", creative=state.id, code=error.code)
                 continue

@@ -31,15 +31,16 @@ class RedisProgress:
             values = await self._link.call(lambda: self._link.client.mget(keys))
         except HintsUnavailable:
             return {}
-        pairs = zip(creative_ids, values, strict=True)
-        return {one: read(value) for one, value in pairs if value is not None}
+        pairs = zip(creative_ids, map(read, values), strict=True)
+        return {one: progress for one, progress in pairs if progress is not None}
 
 
 def key_of(creative_id: str) -> str:
     return f"homecast:transcoding:{creative_id}"
 
 
-def read(value: bytes | str) -> Progress:
-    text = value.decode() if isinstance(value, bytes) else value
+def read(value: bytes | str | None) -> Progress | None:
+    """None also for what another version may have left there."""
+    text = value.decode(errors="replace") if isinstance(value, bytes) else value or ""
     stage, _, percent = text.partition(":")
-    return Progress(stage, int(percent))
+    return Progress(stage, int(percent)) if percent.isdecimal() else None

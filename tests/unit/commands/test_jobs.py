@@ -241,6 +241,15 @@ async def test_a_job_given_while_the_film_was_put_aside_is_ended(world: World) -
     await world.work.report(CONTEXT, astray)
     assert world.transcoder.canceled == [token, token], "it is ended whoever comes across it"
 
+    await world.write.run(
+        lambda unit: creatives.release(unit, creatives.ReleaseCreative(creative_id=ID))
+    )
+    world.transcoder.submit = submit  # type: ignore[method-assign]
+    await world.go_on()
+    state = await world.state()
+    assert state.status == CreativeStatus.SUBMITTED
+    assert state.job_id != token, "the ended job is not taken up again"
+
 
 async def test_a_film_that_nobody_ends_fetching_is_given_up_in_the_end(world: World) -> None:
     await world.discover()

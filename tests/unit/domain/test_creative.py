@@ -268,3 +268,15 @@ def test_a_released_film_can_be_rendered_by_a_newer_ladder() -> None:
     shown.when(requested(second=9)).then_raises(NothingToTry)
     state = shown.when(requested(NEWER, 9)).then(TranscodingRequested)
     assert next_step(state, now=at(9)) == NextStep.SUBMIT
+
+
+def test_a_wish_that_nothing_has_begun_for_is_not_canceled_in_silence() -> None:
+    begun = given(CREATIVE, *UNTIL["CANCELED"], requested())
+    begun.when(canceled(7)).then_raises(NotInFlight)
+    begun.after(submitted("j2", 8)).when(canceled(9)).then(TranscodingCanceled)
+
+
+def test_a_release_passes_a_number_over() -> None:
+    """The job of the number before may have been ended without a record."""
+    begun = given(CREATIVE, *UNTIL["SUBMITTED"], failed(), quarantined(), released())
+    begun.when(submitted("j9", 9)).then(happened(JobSubmitted, attempt=3))

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given as example
 from hypothesis import strategies as st
 
+from domain.kernel.errors import InvalidInput
 from domain.media import blocklist, broker, content
 from domain.media.blocklist import BLOCKLIST, BlocklistFull, Entry, EntryNotFound
 from domain.media.broker import BROKER, BrokerConfig, PriceRule
@@ -54,11 +55,41 @@ def test_the_first_real_id_of_several_counts() -> None:
         ("https://films.example/a.mp4?Expires=1&Signature=x&cb=9", URL),
         ("https://films.example/a.mp4?v=2&X-Amz-Date=1", f"{URL}?v=2"),
         ("http://films.example:80", "http://films.example/"),
+        ("https://me:secret@films.example/a.mp4", URL),
+        ("https://films.example:/a.mp4?", URL),
+        ("https://films.example/a.mp4?token=1&Policy=2", URL),
+        ("https://films.example/watch?token=1&cb=2", "https://films.example/watch?token=1"),
+        ("https://films.example:8080/a.mp4", "https://films.example:8080/a.mp4"),
+        ("https://films.example:80/a.mp4", "https://films.example:80/a.mp4"),
+        ("//films.example/a.mp4", "//films.example/a.mp4"),
         ("no address", "no address"),
     ],
 )
 def test_an_address_is_told_apart_by_what_lasts_of_it(url: str, same: str) -> None:
     assert canonical(url) == same
+
+
+@example(
+    st.lists(
+        st.sampled_from(
+            ["http", "HTTPS", "://", ":", ":80", ":443", "@", "/", "?", "#", "&", "cb=1", "a", " ",
+             "token=x", ".mp4", "[::1]", "\n", "%20", "İ"]
+        ),
+        max_size=12,
+    ).map("".join)
+)  # fmt: skip
+def test_what_is_canonical_stays_as_it_is(url: str) -> None:
+    assert canonical(canonical(url)) == canonical(url)
+
+
+def test_a_host_of_nothing_but_ports_is_no_trap() -> None:
+    assert canonical("http://a" + ":80" * 8_000) == "http://a/"
+
+
+def test_a_registered_id_that_is_too_long_is_none() -> None:
+    ids = [("ad-id.org", "x" * 5_000), ("ad-id.org", "ABC")]
+    assert identity_of(ids, broker="b", media_url=URL).text == "b ad-id.org ABC"
+    assert identity_of(ids[:1], broker="b", media_url=URL).kind == "url"
 
 
 @example(st.text(max_size=300))
@@ -145,6 +176,8 @@ def test_a_broker_is_configured_as_a_whole_and_comes_back_after_retiring() -> No
         {"url": "https://ads.example", "prices": [{"cpm": "-1", "currency": "EUR"}]},
         {"url": "https://ads.example", "prices": [{"cpm": "1", "currency": "euro"}]},
         {"url": "https://ads.example", "nonsense": 1},
+        {"url": "https://ads.example", "prices": [{"cpm": "NaN", "currency": "EUR"}]},
+        {"url": "https://ads.example", "prices": [{"cpm": "0.00001", "currency": "EUR"}]},
     ],
 )
 def test_a_configuration_has_limits(wrong: dict[str, object]) -> None:
@@ -173,6 +206,35 @@ def test_the_blocklist_finds_what_it_names() -> None:
     assert blocked(address="https://worse.example.org/a.mp4") is None
     assert blocked(advertiser="ACME") == entries[2]
     assert blocked(categories=("IAB1", "iab25")) == entries[3]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("address", "bad.example/"), ("address", "ftp://bad.example"), ("advertiser", "  ")],
+)
+def test_an_entry_that_could_match_nothing_is_refused(kind: str, value: str) -> None:
+    entry = Entry.model_validate({"kind": kind, "value": value})
+    given(BLOCKLIST).when(
+        lambda s: blocklist.block(s, entry=entry, reason="", by="token:t", at=at())
+    ).then_raises(InvalidInput, field="entry.value")
+    assert not entry.value or not entry.matches("address", "https://bad.example/a.mp4")
+
+
+def test_a_price_for_somebody_names_him() -> None:
+    rules = [{"cpm": "1", "currency": "EUR"}]
+    rules.append({"match": "advertiser", "value": " ", "cpm": "1", "currency": "EUR"})
+    config = BrokerConfig.model_validate({"url": "https://ads.example", "prices": rules})
+    given(BROKER).when(configured(config)).then_raises(  # type: ignore[arg-type]
+        InvalidInput, field="config.prices.1.value"
+    )
+
+
+def test_an_entry_is_found_however_it_is_spelled() -> None:
+    spelled = Entry(kind="address", value=" HTTPS://Bad.Example:443/Films ")
+    assert spelled == Entry(kind="address", value="https://bad.example/Films")
+    assert spelled.matches("address", "https://bad.example/Films/a.mp4")
+    assert not spelled.matches("address", "https://bad.example/films/a.mp4")
+    assert Entry(kind="advertiser", value=" acme").matches("advertiser", "ACME ")
 
 
 def test_the_blocklist_takes_an_entry_once_and_only_so_many(

@@ -45,6 +45,7 @@ class Host:
     away: dict[str, HomecastError] = field(default_factory=dict)
     unusable: HomecastError | None = None
     full: HomecastError | None = None
+    most: int = 9
     fetched: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
 
@@ -65,15 +66,21 @@ class Host:
     async def put_file(self, key: str, file: Path, **_: Any) -> None:
         if self.full is not None:
             raise self.full
+        if len(self.kept) >= self.most:
+            raise StoreUnavailable("full")
         self.kept.append(key)
 
 
 class World:
     def __init__(self, folder: Path) -> None:
-        self.write, self.host = WriteSide(), Host(folder)
+        self.write = WriteSide()
+        self.host, self.texts = Host(folder / "films"), Host(folder / "texts")
+        for host in (self.host, self.texts):
+            host.folder.mkdir()
         self.fetcher = Fetcher(
             dispatcher=self.write.dispatcher,
             downloads=self.host,
+            captions=self.texts,
             probes=self.host,
             originals=self.host,
             ids=self.write.ids,
@@ -95,18 +102,25 @@ async def test_a_message_that_comes_twice_fetches_once(world: World) -> None:
     await world.fetcher.handle(BODY)
     state = await world.state()
     assert (state.status, state.content, state.source) == (CreativeStatus.FETCHED, SHA256, SOURCE)
-    assert world.host.fetched == [URL, CAPTIONS]
+    assert (world.host.fetched, world.texts.fetched) == ([URL], [CAPTIONS])
     assert [one.language for one in state.captions] == ["en"]
 
 
 async def test_no_file_is_left_whatever_happens(world: World) -> None:
+    for most in (0, 1):  # the film or the captions find no place
+        world.host.kept.clear()
+        world.host.most = most
+        with pytest.raises(StoreUnavailable):
+            await world.fetcher.handle(BODY)
+    world.host.most = 9
     world.host.unusable = Undecodable("broken")
     await world.fetcher.handle(BODY)
-    assert list(world.host.folder.iterdir()) == []
+    assert (await world.state()).status == CreativeStatus.QUARANTINED
+    assert [*world.host.folder.iterdir(), *world.texts.folder.iterdir()] == []
 
 
 async def test_captions_that_cannot_be_had_are_left_out(world: World) -> None:
-    world.host.away[CAPTIONS] = Unavailable("away")
+    world.texts.away[CAPTIONS] = Unavailable("away")
     await world.fetcher.handle(BODY)
     state = await world.state()
     assert (state.status, state.captions) == (CreativeStatus.FETCHED, ())
