@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
-import zlib
-from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -15,6 +11,7 @@ from adapters.inbound.http.ads.asking import AdRequest, Asking, address
 from adapters.inbound.http.ads.counting import Counting
 from adapters.inbound.http.ads.deciding import Decided, Deciding
 from adapters.inbound.http.ads.ports import AdsContainer
+from adapters.inbound.http.ads.telling import Answered, Telling, for_us
 from adapters.vast import (
     AdBreak,
     Asset,
@@ -31,7 +28,6 @@ from adapters.vast import (
     VmapDocument,
     asset_list,
     assets_of,
-    fill,
     parse_vmap,
     render_vmap,
     resolve,
@@ -39,13 +35,11 @@ from adapters.vast import (
     rewrite,
 )
 from adapters.vast.durations import format_duration
-from adapters.vast.macros import cachebusting, timestamp
 from adapters.vast.rewrite import chosen
-from commands.media.pixels import error_pixels
-from domain.kernel.errors import Unavailable
 from projections.media.statistics import Facts
 
-NO_AD_CODE = 303
+MOST_BREAKS = 50
+"""Of one VMAP: each may lead to as many requests as one break may make."""
 NOTHING = AdBreak("", (), ())
 SLATE = """<VAST version="3.0"><Ad id="slate"><InLine><AdSystem>Homecast</AdSystem>\
 <AdTitle>Slate</AdTitle><Impression></Impression><Creatives><Creative><Linear>\
@@ -85,7 +79,7 @@ class AdBreaks:
         self._container = container
         self._deciding = deciding
         self._counting = Counting(container)
-        self._telling: set[asyncio.Task[None]] = set()
+        self._telling = Telling(container)
 
     async def vast(self, request: AdRequest) -> Answer:
         """Never fails for what a broker does: a player wants an answer that it can play past."""
@@ -97,7 +91,8 @@ class AdBreaks:
         filled = shown(ad_break, decided)
         if not filled and (slate := await self._deciding.slate(request)):
             body, filled = await slate_vast(slate, version), 1
-        self._tell(request, ad_break, decided, facts)
+        answered: Answered = "empty" if not filled else "ads"
+        self._telling.fire(request, self._tell(request, ad_break, decided, facts, answered))
         return answer_of(body, found, filled, [decided])
 
     async def assets(self, request: AdRequest) -> Answer:
@@ -107,7 +102,8 @@ class AdBreaks:
         filler = None
         if not listed and (slate := await self._deciding.slate(request)):
             filler = Asset(slate.hls_url, slate.duration.total_seconds())
-        self._tell(request, ad_break, decided, self._facts(request, ad_break, decided))
+        facts = self._facts(request, ad_break, decided)
+        self._telling.fire(request, self._tell(request, ad_break, decided, facts, "list"))
         body = asset_list(listed, filler=filler)
         return answer_of(body, found, len(listed), [decided])
 
@@ -123,14 +119,15 @@ class AdBreaks:
         facts = [self._facts(request, *pair) for pair in pairs]
         beacons = [self._beacons(*pair, told) for pair, told in zip(pairs, facts, strict=True)]
         body = render_vmap(breaks, media, version=version, beacons=beacons)
-        for pair, told in zip(pairs, facts, strict=True):
-            self._tell(request, *pair, told)
-        for described in breaks:
-            self._fire(request, described.reports)
+        reports: list[ErrorReport] = []
+        for pair, told, described in zip(pairs, facts, breaks, strict=True):
+            answered: Answered = "ads" if shown(*pair) else "empty"
+            reports += [*self._tell(request, *pair, told, answered), *described.reports]
+        self._telling.fire(request, reports)
         return answer_of(body, found, sum(shown(*one) for one in pairs), decided)
 
     async def close(self) -> None:
-        await asyncio.gather(*self._telling, return_exceptions=True)
+        await self._telling.close()
 
     # --- asking -----------------------------------------------------------------------------------
 
@@ -148,12 +145,13 @@ class AdBreaks:
         config, limits = request.config, limits_of(request)
         outcome = "error"
         try:
-            async with asyncio.timeout(config.total_limit_ms / 1000):
-                body = await asking.broker(address(request, self._container))
-                breaks = await self._resolved(config.format, body, asking, limits)
+            body = await asking.broker(address(request, self._container))
+            # What is there when the time is over is kept, so ``resolve`` is told how much is left.
+            left = replace(limits, total=limits.total - asking.milliseconds / 1000)
+            breaks = await self._resolved(config.format, body, asking, left)
             found = Found(breaks)
             outcome = "fill" if any(one.ads for one in found.ad_breaks) else "no_ad"
-        except (FetchTimedOut, TimeoutError):
+        except FetchTimedOut:
             outcome, found = "timeout", Found([], "timeout")
         except (FetchFailed, DocumentRefused) as error:
             found = Found([], asking.error or type(error).__name__)
@@ -175,7 +173,8 @@ class AdBreaks:
         """A VMAP that comes where VAST was configured is taken too, and the other way round."""
         document = vmap_in(body) if wanted == "vmap" or b"VMAP" in body[:400] else None
         if document is not None:
-            return await resolve_vmap(document, asking, limits)
+            few = replace(document, breaks=document.breaks[:MOST_BREAKS])
+            return await resolve_vmap(few, asking, limits)
         return [await resolve(body, asking, limits)]
 
     # --- telling ----------------------------------------------------------------------------------
@@ -193,50 +192,21 @@ class AdBreaks:
         }
 
     def _tell(
-        self, request: AdRequest, ad_break: AdBreak, decided: Decided, facts: Sequence[Facts]
-    ) -> None:
+        self,
+        request: AdRequest,
+        ad_break: AdBreak,
+        decided: Decided,
+        facts: Sequence[Facts],
+        answered: Answered,
+    ) -> list[ErrorReport]:
+        """The reports of a break: of its ads that are left out, and of what went wrong before."""
+        reports = []
         for ad, of_it in zip(ad_break.ads, facts, strict=True):
             code, reason = decided.left_out.get(ad.key, (0, ""))
             self._counting.ad(of_it, code=code, reason=reason)
             if code:
-                self._fire(request, [ErrorReport(code, ad.error_urls, reason)])
-        # In VAST 4 an empty answer carries the root's own Error URIs: the player fires them.
-        kept = request.version[0] == "4" and not ad_break.ads
-        reports = [one for one in ad_break.reports if not (kept and one.code == NO_AD_CODE)]
-        self._fire(request, reports)
-
-    def _fire(self, request: AdRequest, reports: Sequence[ErrorReport]) -> None:
-        """Beside the answer. What is not yet in the outbox when this process dies is lost, as a
-        player's own call is when its page is closed; from the outbox on it is tried for hours."""
-        for index, one in enumerate(reports):
-            if one.urls:
-                self._later(self._put(request, one, index))
-
-    async def _put(self, request: AdRequest, report: ErrorReport, index: int) -> None:
-        values: dict[str, str | int] = {
-            "ERRORCODE": report.code,
-            "CACHEBUSTING": cachebusting(random.randrange(90_000_000)),  # noqa: S311
-            "TIMESTAMP": timestamp(self._container.clock.now()),
-            "SERVERSIDE": 1,
-        }
-        effects = error_pixels(
-            report.code,
-            [fill(url, values) for url in report.urls],
-            cause=f"{request.request_id}-{index}-{zlib.crc32(''.join(report.urls).encode()):x}",
-            correlation_id=request.correlation_id,
-            headers=request.headers,
-        )
-        for effect in effects:
-            try:
-                await self._container.outbox.put(effect)
-            except Unavailable as error:
-                log.warning("error_not_told", broker=request.broker, code=error.code)
-                return
-
-    def _later(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work, name="error pixels")
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
+                reports.append(ErrorReport(code, ad.error_urls, reason))
+        return reports + for_us(ad_break, request, answered)
 
 
 def answer_of(body: bytes | None, found: Found, filled: int, decided: Sequence[Decided]) -> Answer:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.inbound.http.ads.parts import AdParts
-from adapters.outbound.web.errors import RemoteTimeout
+from adapters.outbound.web.errors import RemoteRefused, RemoteTimeout
 from adapters.vast import parse
 from commands.accounts.tokens import ADS_MANAGE, ADS_READ, ADS_REQUEST
 from projections.media.statistics import Kind, Outcome
@@ -300,3 +300,139 @@ async def test_nothing_that_a_broker_says_makes_an_error_of_ours(data: st.DataOb
                 assert answer.status_code in (200, 404), (route, answer.text)
                 if route == "vast":
                     parse(answer.content)
+
+
+def told(world: AdsWorld) -> list[str]:
+    return [one.body["url"] for one in world.kept.effects]
+
+
+def wrapped(url: str) -> str:
+    return (
+        f'<Ad id="w"><Wrapper><AdSystem>W</AdSystem><VASTAdTagURI><![CDATA[{url}]]></VASTAdTagURI>'
+        f"<Error><![CDATA[{BROKER}/wrapper?code=[ERRORCODE]]]></Error></Wrapper></Ad>"
+    )
+
+
+async def test_macros_in_the_address_of_a_wrapper_are_filled(
+    world: AdsWorld, api: httpx.AsyncClient
+) -> None:
+    await configured(api)
+    inner = f"{BROKER}/inner?cb=[CACHEBUSTING]&ip=[DEVICEIP]&ifa=[IFA]&own=[OURS]"
+    world.documents.answers[f"{BROKER}/vast"] = vast(wrapped(inner))
+    world.documents.answers[f"{BROKER}/inner"] = vast(ad(1, "http://films.example/1.mp4"))
+    await api.get("/v1/brokers/acme/vast", params={"ifa": "a b"})
+    [_, (url, _)] = world.documents.asked
+    query = httpx.URL(url).params
+    assert query["cb"].isdigit()
+    assert query["ip"] == "127.0.0.1"
+    assert (query["ifa"], query["own"]) == ("a b", "[OURS]")
+
+
+async def test_whose_device_it_is_counts_from_trusted_servers_only(
+    world: AdsWorld, api: httpx.AsyncClient
+) -> None:
+    await configured(api)
+    world.documents.answers[f"{BROKER}/vast"] = vast()
+    await api.get("/v1/brokers/acme/vast", params={"deviceip": "192.0.2.9", "DeviceUA": "x"})
+    [(url, headers)] = world.documents.asked
+    assert "192.0.2.9" not in url + str(headers)
+    assert "DeviceUA" not in url
+
+
+ROOT = f"{BROKER}/root?code=[ERRORCODE]"
+EMPTY = f'<VAST version="4.2"><Error><![CDATA[{ROOT}]]></Error></VAST>'.encode()
+
+
+@pytest.mark.parametrize(
+    ("route", "version", "by_us"),
+    [("vast", "4.2", 0), ("vast", "3.0", 1), ("vast", "2.0", 1), ("vmap", "4.1", 0),
+     ("assets", None, 1)],
+)  # fmt: skip
+async def test_no_ad_is_told_once_by_the_player_or_by_us(
+    world: AdsWorld,
+    api: httpx.AsyncClient,
+    running: tuple[FastAPI, AdParts],
+    route: str,
+    version: str | None,
+    by_us: int,
+) -> None:
+    await configured(api)
+    world.documents.answers[f"{BROKER}/vast"] = EMPTY
+    params = {"version": version} if version else {}
+    answer = await api.get(f"/v1/brokers/acme/{route}", params=params)
+    await settled(running[1])
+    assert told(world) == [ROOT.replace("[ERRORCODE]", "303")] * by_us
+    assert (ROOT in answer.text) == (not by_us)
+
+
+async def test_a_slate_does_not_hide_from_the_broker_that_it_had_no_ad(
+    world: AdsWorld, api: httpx.AsyncClient, running: tuple[FastAPI, AdParts]
+) -> None:
+    await configured(api, slate="http://films.example/slate.mp4")
+    world.documents.answers[f"{BROKER}/vast"] = EMPTY
+    [creative_id] = await world.creative_ids()
+    await world.make_ready(creative_id)
+    answer = await api.get("/v1/brokers/acme/vast")
+    assert ROOT not in answer.text
+    await settled(running[1])
+    assert told(world) == [ROOT.replace("[ERRORCODE]", "303")]
+
+
+async def test_wrappers_without_an_ad_behind_them_are_told_by_us(
+    world: AdsWorld, api: httpx.AsyncClient, running: tuple[FastAPI, AdParts]
+) -> None:
+    """Their Error URIs stand in no answer, whatever its version."""
+    await configured(api)
+    world.documents.answers[f"{BROKER}/vast"] = vast(wrapped(f"{BROKER}/inner"))
+    world.documents.answers[f"{BROKER}/inner"] = vast()
+    await api.get("/v1/brokers/acme/vast")
+    await settled(running[1])
+    assert told(world) == [f"{BROKER}/wrapper?code=303"]
+
+
+async def test_a_broker_that_refuses_is_still_asked_one_that_is_silent_is_spared(
+    world: AdsWorld, api: httpx.AsyncClient
+) -> None:
+    await configured(api)
+    world.documents.answers[f"{BROKER}/vast"] = RemoteRefused("no", status=403)
+    for _ in range(8):
+        await api.get("/v1/brokers/acme/vast")
+    assert len(world.documents.asked) == 8
+    world.documents.answers[f"{BROKER}/vast"] = RemoteTimeout("slow")
+    answers = [await api.get("/v1/brokers/acme/vast") for _ in range(8)]
+    assert len(world.documents.asked) == 13
+    assert answers[-1].headers["homecast-ad-status"].startswith("breaker_open;")
+
+
+async def test_an_address_that_gets_too_long_is_refused_not_cut(
+    world: AdsWorld, api: httpx.AsyncClient
+) -> None:
+    await configured(api)
+    many: list[dict[str, str]] = [
+        {f"p{number}": "x" for number in range(201)},
+        {"p": "x" * 25_000},
+    ]
+    for params in many:
+        answer = await api.get("/v1/brokers/acme/vast", params=params)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
+    assert world.documents.asked == []
+
+
+async def test_a_broker_cannot_make_us_call_without_end(
+    world: AdsWorld, api: httpx.AsyncClient, running: tuple[FastAPI, AdParts]
+) -> None:
+    await configured(api)
+    films = [ad(n, f"http://films.example/{n}.mp4") for n in range(1, 301)]
+    world.documents.answers[f"{BROKER}/vast"] = vast(*films)
+    await api.get("/v1/brokers/acme/vast")
+    await settled(running[1])
+    assert len(told(world)) == 200
+    one = (
+        '<vmap:AdBreak timeOffset="start" breakType="linear"><vmap:AdSource>'
+        f"<vmap:AdTagURI>{BROKER}/one</vmap:AdTagURI></vmap:AdSource></vmap:AdBreak>"
+    )
+    head = '<vmap:VMAP xmlns:vmap="http://www.iab.net/videosuite/vmap" version="1.0">'
+    world.documents.answers[f"{BROKER}/vast"] = f"{head}{one * 300}</vmap:VMAP>".encode()
+    world.documents.asked.clear()
+    assert (await api.get("/v1/brokers/acme/vmap")).status_code == 200
+    assert len(world.documents.asked) == 1 + 50
