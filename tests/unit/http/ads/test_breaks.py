@@ -436,3 +436,96 @@ async def test_a_broker_cannot_make_us_call_without_end(
     world.documents.asked.clear()
     assert (await api.get("/v1/brokers/acme/vmap")).status_code == 200
     assert len(world.documents.asked) == 1 + 50
+
+
+def let_pass(parts: AdParts, seconds: float) -> None:
+    """For what is remembered of films, brokers and the blocklist."""
+    for entry in parts.ready._entries.values():
+        entry.at -= seconds
+    remembered: list[Any] = [*parts.configured._brokers.values(), parts.configured._blocklist]
+    for one in remembered:
+        if one._value is not None:
+            value, at = one._value
+            one._value = value, at - seconds
+
+
+async def count(api: httpx.AsyncClient) -> int:
+    answer = await api.get("/v1/brokers/acme/vast")
+    assert answer.status_code == 200, answer.text
+    return len(parse(answer.content).ads)
+
+
+@pytest.fixture
+async def linked(
+    world: AdsWorld, api: httpx.AsyncClient, running: tuple[FastAPI, AdParts]
+) -> tuple[str, str]:
+    """Two ads whose films have the same bytes: the one that is rendered, and the other."""
+    await configured(api)
+    films = [ad(n, f"http://films.example/{n}.mp4") for n in (1, 2)]
+    world.documents.answers[f"{BROKER}/vast"] = vast(*films)
+    await api.get("/v1/brokers/acme/vast")
+    by_url = {row.media_url: row.creative_id for row in await world.rows()}
+    first, second = (by_url[f"http://films.example/{n}.mp4"] for n in (1, 2))
+    await world.make_ready(first)
+    await world.link(second, first)
+    let_pass(running[1], 10)
+    return first, second
+
+
+async def test_a_linked_film_is_as_ready_as_the_other_and_asks_the_store_no_more_often(
+    world: AdsWorld, api: httpx.AsyncClient, running: tuple[FastAPI, AdParts], linked: Any
+) -> None:
+    assert await count(api) == 2
+    batches, reads = world.creatives.batches, world.store.reads
+    let_pass(running[1], 2)
+    assert await count(api) == 2
+    assert (world.creatives.batches, world.store.reads) == (batches, reads)
+
+
+async def test_what_is_about_to_be_old_is_read_beside_the_answer(
+    world: AdsWorld, api: httpx.AsyncClient, running: tuple[FastAPI, AdParts], linked: Any
+) -> None:
+    await count(api)
+    let_pass(running[1], 3)
+    world.creatives.away = world.store.away = True
+    assert await count(api) == 2, "nobody waits for the store"
+    await running[1].ready.close()
+    world.creatives.away = world.store.away = False
+    let_pass(running[1], 1)
+    asked = world.creatives.asked.copy()
+    assert await count(api) == 2
+    await running[1].ready.close()
+    assert world.creatives.asked - asked == dict.fromkeys(linked, 1)
+
+
+async def test_a_linked_film_is_told_as_what_the_other_one_is_at(
+    world: AdsWorld, api: httpx.AsyncClient, running: tuple[FastAPI, AdParts], linked: Any
+) -> None:
+    answer = await api.post(f"/v1/creatives/{linked[0]}/quarantine", json={"reason": "unfair"})
+    assert answer.status_code == 200
+    let_pass(running[1], 10)
+    await settled(running[1])
+    world.kept.effects.clear()
+    assert await count(api) == 0
+    await settled(running[1])
+    assert [one.body["code"] for one in world.kept.effects] == [200, 200]
+
+
+async def test_ads_go_on_without_the_store_as_long_as_a_quarantine_may_take_to_be_seen(
+    world: AdsWorld, api: httpx.AsyncClient, running: tuple[FastAPI, AdParts], linked: Any
+) -> None:
+    assert await count(api) == 2
+    await settled(running[1])
+    world.kept.effects.clear()
+    world.creatives.away = world.store.away = True
+    let_pass(running[1], 4)
+    assert await count(api) == 2
+    let_pass(running[1], 4)
+    assert await count(api) == 0
+    await settled(running[1])
+    assert [one.body["code"] for one in world.kept.effects] == [900, 900]
+    let_pass(running[1], 60)
+    answer = await api.get("/v1/brokers/acme/vast")
+    assert (answer.status_code, answer.json()["code"]) == (503, "store_unavailable")
+    world.creatives.away = world.store.away = False
+    assert await count(api) == 2
