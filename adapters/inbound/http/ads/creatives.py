@@ -28,6 +28,7 @@ from commands.media.creatives import (
     RequestTranscoding,
 )
 from domain.media.blocklist import Entry
+from domain.media.broker import NAME
 from domain.media.creative import CREATIVE, CreativeStatus
 from domain.media.errors import CreativeNotFound
 from domain.media.identity import identity_of
@@ -52,7 +53,7 @@ class Film(Body):
 
     media_url: str = Field(min_length=8, max_length=4_096, pattern="^https?://[^\\s]+$")
     media_type: str = Field("", max_length=100)
-    broker: str | None = Field(None, max_length=40)
+    broker: str | None = Field(None, pattern=NAME)
     registry: str | None = Field(None, max_length=200)
     id: str | None = Field(None, max_length=500)
     captions: tuple[CaptionLink, ...] = Field((), max_length=20)

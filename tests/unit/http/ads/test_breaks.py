@@ -529,3 +529,37 @@ async def test_ads_go_on_without_the_store_as_long_as_a_quarantine_may_take_to_b
     assert (answer.status_code, answer.json()["code"]) == (503, "store_unavailable")
     world.creatives.away = world.store.away = False
     assert await count(api) == 2
+
+
+async def test_pages_of_any_site_may_ask_and_read_what_is_wrong(
+    world: AdsWorld, api: httpx.AsyncClient, running: tuple[FastAPI, AdParts]
+) -> None:
+    await configured(api)
+    world.documents.answers[f"{BROKER}/vast"] = vast()
+    async with Client(running[0], None).http as anybody:
+        leave = await anybody.options("/v1/brokers/acme/vast")
+        assert leave.status_code == 204
+        assert "Authorization" in leave.headers["access-control-allow-headers"]
+        refused = await anybody.get("/v1/brokers/acme/vast")
+        assert refused.status_code == 401
+        nothing = await api.get("/v1/brokers/acme/assets")
+        assert (nothing.status_code, nothing.json()["code"]) == (404, "no_ad_ready")
+        assert nothing.headers["homecast-ad-status"] == "ok;filled=0;left-out=0"
+        given = await api.get("/v1/brokers/acme/vast")
+        for answer in (leave, refused, nothing, given):
+            assert answer.headers.get_list("access-control-allow-origin") == ["*"]
+        assert "access-control-allow-origin" not in (await api.get("/v1/brokers")).headers
+        assert given.headers["cache-control"] == "no-store"
+
+
+async def test_hops_in_several_headers_are_one_way(world: AdsWorld) -> None:
+    world.settings = world.settings.model_copy(update={"trusted_proxies": "127.0.0.0/8,10.0.0.0/8"})
+    world.documents.answers[f"{BROKER}/vast"] = vast()
+    async with world.app() as (app, _):
+        token = await world.api.token(scopes=(ADS_READ, ADS_MANAGE, ADS_REQUEST))
+        async with Client(app, token).http as api:
+            await configured(api)
+            hops = [("X-Forwarded-For", "198.51.100.7"), ("X-Forwarded-For", "10.0.0.2")]
+            await api.get("/v1/brokers/acme/vast", headers=hops)
+    [(_, headers)] = world.documents.asked
+    assert headers["X-Device-IP"] == "198.51.100.7"
