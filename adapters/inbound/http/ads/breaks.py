@@ -11,6 +11,7 @@ from adapters.inbound.http.ads.asking import AdRequest, Asking, address
 from adapters.inbound.http.ads.counting import Counting
 from adapters.inbound.http.ads.deciding import Decided, Deciding
 from adapters.inbound.http.ads.ports import AdsContainer
+from adapters.inbound.http.ads.slate import slate_break
 from adapters.inbound.http.ads.telling import Answered, Telling, for_us
 from adapters.vast import (
     AdBreak,
@@ -23,7 +24,6 @@ from adapters.vast import (
     FetchTimedOut,
     ResolvedVmapBreak,
     ResolveLimits,
-    StreamingMedia,
     Version,
     VmapDocument,
     asset_list,
@@ -34,19 +34,12 @@ from adapters.vast import (
     resolve_vmap,
     rewrite,
 )
-from adapters.vast.durations import format_duration
 from adapters.vast.rewrite import chosen
 from projections.media.statistics import Facts
 
 MOST_BREAKS = 50
 """Of one VMAP: each may lead to as many requests as one break may make."""
 NOTHING = AdBreak("", (), ())
-SLATE = """<VAST version="3.0"><Ad id="slate"><InLine><AdSystem>Homecast</AdSystem>\
-<AdTitle>Slate</AdTitle><Impression></Impression><Creatives><Creative><Linear>\
-<Duration>{duration}</Duration><MediaFiles><MediaFile delivery="progressive" type="video/mp4" \
-width="16" height="9">https://slate.invalid/</MediaFile></MediaFiles></Linear></Creative>\
-</Creatives></InLine></Ad></VAST>"""
-
 log = structlog.get_logger("homecast.ads")
 
 
@@ -73,7 +66,7 @@ class Found:
 
 
 class AdBreaks:
-    """``closing`` it waits for what is still to be told."""
+    """``close`` waits for what is still to be told."""
 
     def __init__(self, container: AdsContainer, deciding: Deciding) -> None:
         self._container = container
@@ -90,7 +83,7 @@ class AdBreaks:
         body = rewrite(ad_break, decided.media, version=version, beacons=beacons)
         filled = shown(ad_break, decided)
         if not filled and (slate := await self._deciding.slate(request)):
-            body, filled = await slate_vast(slate, version), 1
+            body, filled = rewrite(*await slate_break(slate), version=version), 1
         answered: Answered = "empty" if not filled else "ads"
         self._telling.fire(request, self._tell(request, ad_break, decided, facts, answered))
         return answer_of(body, found, filled, [decided])
@@ -114,17 +107,37 @@ class AdBreaks:
             breaks = [preroll(one) for one in found.ad_breaks]
         decided = await self._deciding.decide(request, found.ad_breaks)
         version: Version = request.version  # type: ignore[assignment] # checked by the route
-        media: list[Decisions] = [one.media for one in decided]
         pairs = list(zip(found.ad_breaks, decided, strict=True))
+        filled = [shown(*pair) for pair in pairs]
         facts = [self._facts(request, *pair) for pair in pairs]
         beacons = [self._beacons(*pair, told) for pair, told in zip(pairs, facts, strict=True)]
-        body = render_vmap(breaks, media, version=version, beacons=beacons)
+        written, media = await self._filled_up(request, breaks, decided, filled)
+        body = render_vmap(written, media, version=version, beacons=beacons)
         reports: list[ErrorReport] = []
-        for pair, told, described in zip(pairs, facts, breaks, strict=True):
-            answered: Answered = "ads" if shown(*pair) else "empty"
-            reports += [*self._tell(request, *pair, told, answered), *described.reports]
+        for pair, told, one, as_written in zip(pairs, facts, breaks, written, strict=True):
+            answered: Answered = "ads" if shown(*pair) or as_written is not one else "empty"
+            reports += [*self._tell(request, *pair, told, answered), *one.reports]
         self._telling.fire(request, reports)
-        return answer_of(body, found, sum(shown(*one) for one in pairs), decided)
+        return answer_of(body, found, sum(filled), decided)
+
+    async def _filled_up(
+        self,
+        request: AdRequest,
+        breaks: Sequence[ResolvedVmapBreak],
+        decided: Sequence[Decided],
+        filled: Sequence[int],
+    ) -> tuple[list[ResolvedVmapBreak], list[Decisions]]:
+        """With the slate in those linear breaks in which nothing is shown."""
+        media: list[Decisions] = [one.media for one in decided]
+        slate = None if all(filled) else await self._deciding.slate(request)
+        if slate is None:
+            return list(breaks), media
+        ads, of_slate = await slate_break(slate)
+        written = list(breaks)
+        for place, one in enumerate(breaks):
+            if not filled[place] and "linear" in one.described.break_type.split(","):
+                written[place], media[place] = replace(one, ads=ads), of_slate
+        return written, media
 
     async def close(self) -> None:
         await self._telling.close()
@@ -243,15 +256,3 @@ def preroll(ad_break: AdBreak) -> ResolvedVmapBreak:
 def shown(ad_break: AdBreak, decided: Decided) -> int:
     pod, alone = chosen(ad_break, decided.media)
     return len(pod) + len(alone)
-
-
-async def slate_vast(slate: StreamingMedia, version: Version) -> bytes:
-    """The filler as an ad of ours, which nobody counts. Its ``Impression`` is blank, as VAST wants
-    it where there is none to tell."""
-    document = SLATE.format(duration=format_duration(slate.duration)).encode()
-    ad_break = await resolve(document, nowhere)
-    return rewrite(ad_break, {one.key: slate for one in ad_break.ads[0].linears}, version=version)
-
-
-async def nowhere(url: str) -> bytes:
-    raise FetchFailed(url)

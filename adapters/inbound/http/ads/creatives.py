@@ -99,12 +99,22 @@ async def list_creatives(
     """Newest change first. May lag behind a change by moments."""
     query = parts.container.creatives
     wanted = [status] if status else list(CreativeStatus)
-    pages = await asyncio.gather(*(query.list(one, limit=limit, before=cursor) for one in wanted))
-    rows = sorted((row for page, _ in pages for row in page), key=changed, reverse=True)
-    more = len(rows) > limit or any(after is not None for _, after in pages)
-    rows = rows[:limit]
+    ahead = limit + 1
+    pages = await asyncio.gather(*(query.list(one, limit=ahead, before=cursor) for one in wanted))
+    found = sorted((row for page, _ in pages for row in page), key=changed, reverse=True)
+    rows, more = page_of(found, limit)
     next_cursor = str(int(changed(rows[-1]))) if rows and more else None
     return answer({"items": await shown(parts, rows), "next_cursor": next_cursor})
+
+
+def page_of(found: list[CreativeRow], limit: int) -> tuple[list[CreativeRow], bool]:
+    """The first ``limit``, and whether there are more. Those of one millisecond stay together, for
+    the next page begins below it: one request may bring in several films at once."""
+    if len(found) <= limit:
+        return found, False
+    split = changed(found[limit])
+    whole = [row for row in found[:limit] if changed(row) > split]
+    return whole or found[:limit], True
 
 
 def changed(row: CreativeRow) -> float:

@@ -563,3 +563,35 @@ async def test_hops_in_several_headers_are_one_way(world: AdsWorld) -> None:
             await api.get("/v1/brokers/acme/vast", headers=hops)
     [(_, headers)] = world.documents.asked
     assert headers["X-Device-IP"] == "198.51.100.7"
+
+
+async def test_a_slate_fills_the_empty_breaks_of_a_programme(
+    world: AdsWorld, api: httpx.AsyncClient, running: tuple[FastAPI, AdParts]
+) -> None:
+    await configured(api, format="vmap", slate="http://films.example/slate.mp4")
+    [slate] = await world.creative_ids()
+    await world.make_ready(slate)
+    breaks = "".join(
+        f'<vmap:AdBreak timeOffset="{offset}" breakType="{kind}"><vmap:AdSource>'
+        f"<vmap:VASTAdData>{document.decode()}</vmap:VASTAdData></vmap:AdSource></vmap:AdBreak>"
+        for offset, kind, document in (
+            ("start", "linear", EMPTY),
+            ("00:01:00", "display", vast()),
+            ("end", "linear", vast(ad(1, "http://films.example/1.mp4"))),
+        )
+    )
+    head = '<vmap:VMAP xmlns:vmap="http://www.iab.net/videosuite/vmap" version="1.0">'
+    world.documents.answers[f"{BROKER}/vast"] = f"{head}{breaks}</vmap:VMAP>".encode()
+    await api.get("/v1/brokers/acme/vmap")
+    await world.make_ready(next(one for one in await world.creative_ids() if one != slate))
+    let_pass(running[1], 10)
+    await settled(running[1])
+    world.kept.effects.clear()
+    answer = await api.get("/v1/brokers/acme/vmap")
+    start, middle, end = answer.text.split("</vmap:AdBreak>")[:3]
+    assert '<Ad id="slate"' in start
+    assert "<Ad " not in middle
+    assert '<Ad id="ad-1"' in end
+    assert "beacons" not in start
+    await settled(running[1])
+    assert told(world) == [ROOT.replace("[ERRORCODE]", "303")]
