@@ -27,8 +27,8 @@ from adapters.outbound.transcoding.queue import SqsJobQueue
 from adapters.outbound.transcoding.transcoder import FfmpegTranscoder
 from adapters.outbound.web import Downloads, Guard, Web
 from adapters.settings import Settings
+from commands.media.jobs import Transcodings
 from commands.media.ports import JobReport, Transcoder
-from commands.media.transcoding import Transcodings
 from domain.media.creative import Stage
 from domain.media.ladder import LADDER
 from projections.media.ports import Progress

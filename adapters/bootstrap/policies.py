@@ -47,12 +47,12 @@ from commands.devices.alarms import ALARMS, WEBHOOK
 from commands.devices.departures import DEPARTURES, ContinueDeparture, Departures
 from commands.kernel.policy import Policy
 from commands.media import pixels
+from commands.media.jobs import Transcodings
 from commands.media.transcoding import (
     TRANSCODING,
     ContinueCreative,
     EndJob,
     LookAtJob,
-    Transcodings,
 )
 from domain.kernel.recorded import Context
 

@@ -21,13 +21,13 @@ from pydantic import BaseModel
 from commands.kernel.policy import Schedule, Send, Timeout
 from commands.media import creatives as commands
 from commands.media.creatives import DiscoverCreative, RecordFetched, RecordFetchFailure
+from commands.media.jobs import Transcodings
 from commands.media.ports import Job, JobReport, JobStatus, Stage
 from commands.media.transcoding import (
     TRANSCODING,
     ContinueCreative,
     EndJob,
     LookAtJob,
-    Transcodings,
 )
 from domain.kernel.event import Event
 from domain.kernel.recorded import Context

@@ -18,8 +18,8 @@ from adapters.faststream_aws import Backoff, SQSBroker, SQSQueue
 from adapters.faststream_aws.subscriber import SQSSubscriber
 from adapters.inbound.workers.media_ports import DecodesJobEvents, DecodesJobs, Renders
 from commands.kernel.ports import Ids
+from commands.media.jobs import Transcodings
 from commands.media.ports import JobStatus
-from commands.media.transcoding import Transcodings
 from domain.kernel.errors import ContractError
 from domain.kernel.recorded import Context
 from projections.media.ports import Progress, ProgressHints

@@ -206,3 +206,11 @@ def test_where_a_registry_ends_and_an_id_begins_is_never_in_doubt() -> None:
     pairs = [("a b", "c"), ("a", "b c")]
     texts = {identity_of([one], broker="x", media_url="https://f.example/a").text for one in pairs}
     assert len(texts) == 2
+
+
+@pytest.mark.parametrize("cpm", ["0.1", "2.50", "1E+4", "0.0001"])
+def test_a_price_is_the_same_after_storage(cpm: str) -> None:
+    config = BrokerConfig.model_validate(
+        {"url": "https://a.example/", "prices": [{"cpm": cpm, "currency": "EUR"}]}
+    )
+    assert BrokerConfig.model_validate_json(config.model_dump_json()) == config

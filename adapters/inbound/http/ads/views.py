@@ -31,6 +31,7 @@ WORDS: Mapping[str, str] = {
     "address_forbidden": "The film is at an address that must not be reached.",
     "redirect_refused": "The film's host leads elsewhere, where it must not be followed.",
     "url_refused": "The film's address cannot be used.",
+    "fetch_lost": "Nobody brought the film within hours; it is tried again.",
     "job_lost": "The job that rendered the film was lost; it is tried again.",
     "job_refused": "The transcoder will not take the film.",
     "crashed": "Several workers died of the film.",

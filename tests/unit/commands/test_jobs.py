@@ -8,8 +8,9 @@ import pytest
 
 from commands.media import creatives
 from commands.media.creatives import DiscoverCreative, RecordFetched
+from commands.media.jobs import Transcodings
 from commands.media.ports import Job, JobReport, JobStatus, Stage
-from commands.media.transcoding import ContinueCreative, EndJob, LookAtJob, Transcodings
+from commands.media.transcoding import ContinueCreative, EndJob, LookAtJob
 from domain.kernel.recorded import Context
 from domain.media.creative import CREATIVE, Creative, CreativeStatus, JobNotRecorded
 from domain.media.errors import CreativeNotFound, JobRefused, TranscoderUnavailable
