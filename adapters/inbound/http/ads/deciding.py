@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -37,6 +38,7 @@ CLAIMED_WITHIN = 0.5
 """Seconds that an answer waits for films to be claimed: it has nothing of them, but whoever looks
 for them afterwards finds them."""
 RENEWED_EVERY = 3600.0
+MOST_RENEWED = 50_000
 MOST_NEW = 20
 """Films that one break may bring in: a broker that invents films is not followed for ever."""
 MOST_TEXT = 200
@@ -72,7 +74,7 @@ class Deciding:
         self._configured = configured
         self._ready = ready
         self._claims: dict[str, asyncio.Task[None]] = {}
-        self._renewed: dict[str, float] = {}
+        self._renewed: OrderedDict[str, float] = OrderedDict()
         settings = container.settings
         self._base = settings.films_url or f"{settings.api_url}/media"
 
@@ -206,6 +208,9 @@ class Deciding:
         if self._renewed.get(creative_id, float("-inf")) + RENEWED_EVERY > now:
             return
         self._renewed[creative_id] = now
+        self._renewed.move_to_end(creative_id)
+        while len(self._renewed) > MOST_RENEWED:
+            self._renewed.popitem(last=False)
         task = asyncio.create_task(self._request(creative_id), name="renew")
         self._claims[f"renew {creative_id}"] = task
         task.add_done_callback(lambda _: self._claims.pop(f"renew {creative_id}", None))

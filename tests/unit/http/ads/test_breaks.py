@@ -12,10 +12,13 @@ from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from adapters.inbound.http.ads import deciding
 from adapters.inbound.http.ads.parts import AdParts
 from adapters.outbound.web.errors import RemoteRefused, RemoteTimeout
 from adapters.vast import parse
 from commands.accounts.tokens import ADS_MANAGE, ADS_READ, ADS_REQUEST
+from domain.media.creative import TranscodingRequested
+from domain.media.ladder import LADDER, Ladder
 from projections.media.statistics import Kind, Outcome
 from tests.unit.http.ads.world import AdsWorld
 from tests.unit.http.world import Client
@@ -595,3 +598,25 @@ async def test_a_slate_fills_the_empty_breaks_of_a_programme(
     assert "beacons" not in start
     await settled(running[1])
     assert told(world) == [ROOT.replace("[ERRORCODE]", "303")]
+
+
+async def test_a_film_of_an_old_ladder_is_shown_and_asked_for_anew_once_an_hour(
+    world: AdsWorld,
+    api: httpx.AsyncClient,
+    running: tuple[FastAPI, AdParts],
+    linked: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    newer = Ladder(LADDER.steps[:-1])
+    monkeypatch.setattr(deciding, "LADDER", newer)
+    first, second = linked
+    for _ in range(5):
+        assert await count(api) == 2
+        await running[1].deciding.close()
+    wishes = [
+        one.ladder
+        for creative_id in (first, second)
+        for one in await world.media.events(f"creative-{creative_id}")
+        if isinstance(one, TranscodingRequested)
+    ]
+    assert wishes == [newer.version], "of the one that is rendered, for both"
