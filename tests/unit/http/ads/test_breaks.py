@@ -211,6 +211,29 @@ async def test_a_slate_fills_a_break_in_which_nothing_is_ready(
     assert [one["DURATION"] for one in assets] == [15.04]
 
 
+async def test_that_there_is_no_ad_is_told_by_us_where_the_answer_has_no_place_for_it(
+    world: AdsWorld, api: httpx.AsyncClient, running: tuple[FastAPI, AdParts]
+) -> None:
+    await configured(api, slate="http://films.example/slate.mp4")
+    error = f"<Error><![CDATA[{BROKER}/error?code=[ERRORCODE]]]></Error>"
+    world.documents.answers[f"{BROKER}/vast"] = vast(error)
+
+    async def told(route: str, version: str) -> list[str]:
+        world.kept.effects.clear()
+        await api.get(f"/v1/brokers/acme/{route}", params={"version": version})
+        await settled(running[1])
+        return [one.body["url"] for one in world.kept.effects]
+
+    ours = [f"{BROKER}/error?code=303"]
+    assert await told("vast", "4.2") == [], "the player finds it in the answer"
+    assert await told("vast", "3.0") == ours
+    assert await told("assets", "4.2") == ours
+    [creative_id] = await world.creative_ids()
+    await world.make_ready(creative_id)
+    running[1].ready._entries.clear()
+    assert await told("vast", "4.2") == ours, "the slate has taken the place"
+
+
 async def test_who_may_ask_has_a_token_of_that_scope_or_a_key_of_that_broker(
     world: AdsWorld, api: httpx.AsyncClient, running: tuple[FastAPI, AdParts]
 ) -> None:
