@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -33,6 +33,17 @@ PUBLIC = frozenset({"/", "/ads", "/assets/{digest}/{name}", "/docs", "/docs/{nam
 requests are looked at by themselves (``ads/admission``). Every other one lies below ``/v1`` and
 names a scope."""
 AD_REQUEST = re.compile(r"/v1/brokers/[a-z0-9-]+/(vast|vmap|assets)")
+ANY_ORIGIN = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"Homecast-Ad-Status, Retry-After, X-Correlation-ID"),
+)
+PREFLIGHT = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET",
+    "Access-Control-Allow-Headers": "*, Authorization",
+    "Access-Control-Max-Age": "86400",
+}
+"""Of a page that asks with a token: a header that browsers ask leave for (Fetch, CORS)."""
 
 
 class TokenCache:
@@ -128,7 +139,13 @@ class Guard:
         await self._app(scope, receive, send)
 
     async def _ask_for_ads(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """By token or by key; they are far more than all others, and counted by themselves."""
+        """By token or by key; they are far more than all others, and counted by themselves. Pages
+        of any site may ask, and read what is wrong: what they may do hangs on no cookie."""
+        if scope["method"] == "OPTIONS":
+            await Response(status_code=204, headers=PREFLIGHT)(scope, receive, send)
+            return
+        exchange: Exchange = scope["homecast.exchange"]
+        exchange.extra_headers += ANY_ORIGIN
         if header_of(scope, b"authorization") is not None:
             token = bearer_of(scope)
             address = scope["client"][0] if scope.get("client") else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import Mapping, Sequence
@@ -10,13 +11,18 @@ from urllib.parse import quote, urlencode
 
 from adapters.inbound.http.ads.ports import AdsContainer
 from adapters.vast import FetchFailed, FetchTimedOut, fill
-from adapters.vast.macros import cachebusting, timestamp
-from domain.kernel.errors import HomecastError
+from adapters.vast.macros import KNOWN, cachebusting, timestamp
+from domain.kernel.errors import HomecastError, InvalidInput
 from domain.media.broker import LONGEST_URL, BrokerConfig
 
-OURS = frozenset({"key", "version"})
-"""Parameters of an ad request that are meant for us and not passed on."""
+OURS = frozenset({"key", "version", "deviceip", "deviceua"})
+"""Parameters of an ad request that are meant for us and not passed on: whose device it is counts
+from trusted servers only, and brokers are told by headers and macros."""
 MOST_PARAMETERS = 200
+VAST_VERSIONS = (2, 3, 5, 6, 7, 8, 11, 12, 13, 14)
+"""AdCOM's list of creative subtypes: VAST 2.0, 3.0, 4.0, 4.1 and 4.2, each with wrappers."""
+SILENT = frozenset({"remote_timeout", "remote_unavailable"})
+"""No answer came: what opens the breaker. Any other error is an answer."""
 NO_AD = b"<VAST version='4.2'/>"
 
 
@@ -39,17 +45,14 @@ class AdRequest:
         return next((given[one] for one in names if one in given), "")
 
 
-def address(request: AdRequest, container: AdsContainer) -> str:
-    """The broker's URL: macros filled, the request's own parameters behind.
-
-    What the template names and the request does not know becomes -1 (VAST 4.x section 6.3).
-    """
+def macros(request: AdRequest, container: AdsContainer) -> dict[str, str | int | tuple[int, ...]]:
+    """Values of the IAB's macros, for the addresses of brokers, wrappers and Error URIs."""
     headers = request.headers
-    values: dict[str, str | int] = {
+    values: dict[str, str | int | tuple[int, ...]] = {
         "CACHEBUSTING": cachebusting(random.randrange(90_000_000)),  # noqa: S311
         "TIMESTAMP": timestamp(container.clock.now()),
         "TRANSACTIONID": request.request_id,
-        "VASTVERSIONS": "2,3,7,11,12",
+        "VASTVERSIONS": VAST_VERSIONS,
         "SERVERSIDE": 1,
     }
     known = {
@@ -59,27 +62,52 @@ def address(request: AdRequest, container: AdsContainer) -> str:
         "PAGEURL": headers.get("X-Device-Referer"),
     }
     values |= {name: value for name, value in known.items() if value}
-    passed = [(name, text) for name, text in request.query if name not in OURS][:MOST_PARAMETERS]
-    values |= {name.upper(): text for name, text in passed if name.upper() not in values}
-    url = fill(request.config.url, values)
+    for name, text in request.query:
+        if name.lower() not in OURS and name.upper() in KNOWN:
+            values.setdefault(name.upper(), text)
+    return values
+
+
+def address(request: AdRequest, container: AdsContainer) -> str:
+    """The broker's URL: macros filled, the request's own parameters behind.
+
+    What the template names and the request does not know becomes -1 (VAST 4.x section 6.3). Raises
+    ``InvalidInput`` for more parameters than any player has: half an address would be another one.
+    """
+    values = macros(request, container)
+    passed = [(name, text) for name, text in request.query if name.lower() not in OURS]
+    if len(passed) > MOST_PARAMETERS:
+        raise InvalidInput(
+            f"an ad request may have {MOST_PARAMETERS} parameters", limit=MOST_PARAMETERS
+        )
+    own = {name.upper(): text for name, text in reversed(passed)} | values
+    url = fill(request.config.url, own).partition("#")[0]
     if passed:
         url += ("&" if "?" in url else "?") + urlencode(passed, quote_via=quote)
-    return url[:LONGEST_URL]
+    if len(url) > LONGEST_URL:
+        raise InvalidInput("the broker's address would get too long", limit=LONGEST_URL)
+    return url
 
 
 class Asking:
-    """``adapters.vast.Fetch`` for one ad request. The first document is the broker's: it opens and
+    """``adapters.vast.Fetch`` for one ad request, of addresses that wrappers name: their macros are
+    filled as the broker's were. The first document is the broker's (``broker``): it opens and
     closes the breaker, and counts as its health."""
 
     def __init__(self, request: AdRequest, container: AdsContainer) -> None:
         self._request = request
         self._container = container
-        self._limit = request.config.time_limit_ms / 1000
+        config = request.config
+        self._limit = min(config.time_limit_ms, config.total_limit_ms) / 1000
+        self._values = macros(request, container)
         self.error = ""
         self.milliseconds = 0.0
 
     async def __call__(self, url: str) -> bytes:
         """Raises ``FetchFailed``, ``FetchTimedOut``."""
+        return await self._fetched(fill(url, self._values))
+
+    async def _fetched(self, url: str) -> bytes:
         try:
             found = await self._container.documents.fetch(
                 url, self._request.headers, timeout=self._limit
@@ -98,10 +126,15 @@ class Asking:
             raise FetchFailed(self.error)
         started = time.perf_counter()
         try:
-            body = await self(url)
-        except FetchFailed as error:
+            async with asyncio.timeout(self._limit):
+                body = await self._fetched(url)
+        except TimeoutError as error:
             breaker.failed(name)
+            self.error = "remote_timeout"
+            raise FetchTimedOut(self.error) from error
+        except FetchFailed as error:
             self.error = str(error)
+            (breaker.failed if self.error in SILENT else breaker.succeeded)(name)
             raise
         else:
             breaker.succeeded(name)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
-import zlib
-from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -15,6 +11,8 @@ from adapters.inbound.http.ads.asking import AdRequest, Asking, address
 from adapters.inbound.http.ads.counting import Counting
 from adapters.inbound.http.ads.deciding import Decided, Deciding
 from adapters.inbound.http.ads.ports import AdsContainer
+from adapters.inbound.http.ads.slate import slate_break
+from adapters.inbound.http.ads.telling import Answered, Telling, for_us
 from adapters.vast import (
     AdBreak,
     Asset,
@@ -26,33 +24,22 @@ from adapters.vast import (
     FetchTimedOut,
     ResolvedVmapBreak,
     ResolveLimits,
-    StreamingMedia,
     Version,
     VmapDocument,
     asset_list,
     assets_of,
-    fill,
     parse_vmap,
     render_vmap,
     resolve,
     resolve_vmap,
     rewrite,
 )
-from adapters.vast.durations import format_duration
-from adapters.vast.macros import cachebusting, timestamp
 from adapters.vast.rewrite import chosen
-from commands.media.pixels import error_pixels
-from domain.kernel.errors import Unavailable
 from projections.media.statistics import Facts
 
-NO_AD_CODE = 303
+MOST_BREAKS = 50
+"""Of one VMAP: each may lead to as many requests as one break may make."""
 NOTHING = AdBreak("", (), ())
-SLATE = """<VAST version="3.0"><Ad id="slate"><InLine><AdSystem>Homecast</AdSystem>\
-<AdTitle>Slate</AdTitle><Impression></Impression><Creatives><Creative><Linear>\
-<Duration>{duration}</Duration><MediaFiles><MediaFile delivery="progressive" type="video/mp4" \
-width="16" height="9">https://slate.invalid/</MediaFile></MediaFiles></Linear></Creative>\
-</Creatives></InLine></Ad></VAST>"""
-
 log = structlog.get_logger("homecast.ads")
 
 
@@ -79,13 +66,13 @@ class Found:
 
 
 class AdBreaks:
-    """``closing`` it waits for what is still to be told."""
+    """``close`` waits for what is still to be told."""
 
     def __init__(self, container: AdsContainer, deciding: Deciding) -> None:
         self._container = container
         self._deciding = deciding
         self._counting = Counting(container)
-        self._telling: set[asyncio.Task[None]] = set()
+        self._telling = Telling(container)
 
     async def vast(self, request: AdRequest) -> Answer:
         """Never fails for what a broker does: a player wants an answer that it can play past."""
@@ -96,8 +83,9 @@ class AdBreaks:
         body = rewrite(ad_break, decided.media, version=version, beacons=beacons)
         filled = shown(ad_break, decided)
         if not filled and (slate := await self._deciding.slate(request)):
-            body, filled = await slate_vast(slate, version), 1
-        self._tell(request, ad_break, decided, facts, by_player=not filled)
+            body, filled = rewrite(*await slate_break(slate), version=version), 1
+        answered: Answered = "empty" if not filled else "ads"
+        self._telling.fire(request, self._tell(request, ad_break, decided, facts, answered))
         return answer_of(body, found, filled, [decided])
 
     async def assets(self, request: AdRequest) -> Answer:
@@ -107,7 +95,8 @@ class AdBreaks:
         filler = None
         if not listed and (slate := await self._deciding.slate(request)):
             filler = Asset(slate.hls_url, slate.duration.total_seconds())
-        self._tell(request, ad_break, decided, self._facts(request, ad_break, decided))
+        facts = self._facts(request, ad_break, decided)
+        self._telling.fire(request, self._tell(request, ad_break, decided, facts, "list"))
         body = asset_list(listed, filler=filler)
         return answer_of(body, found, len(listed), [decided])
 
@@ -118,19 +107,40 @@ class AdBreaks:
             breaks = [preroll(one) for one in found.ad_breaks]
         decided = await self._deciding.decide(request, found.ad_breaks)
         version: Version = request.version  # type: ignore[assignment] # checked by the route
-        media: list[Decisions] = [one.media for one in decided]
         pairs = list(zip(found.ad_breaks, decided, strict=True))
+        filled = [shown(*pair) for pair in pairs]
         facts = [self._facts(request, *pair) for pair in pairs]
         beacons = [self._beacons(*pair, told) for pair, told in zip(pairs, facts, strict=True)]
-        body = render_vmap(breaks, media, version=version, beacons=beacons)
-        for pair, told in zip(pairs, facts, strict=True):
-            self._tell(request, *pair, told, by_player=True)
-        for described in breaks:
-            self._fire(request, described.reports)
-        return answer_of(body, found, sum(shown(*one) for one in pairs), decided)
+        written, media = await self._filled_up(request, breaks, decided, filled)
+        body = render_vmap(written, media, version=version, beacons=beacons)
+        reports: list[ErrorReport] = []
+        for pair, told, one, as_written in zip(pairs, facts, breaks, written, strict=True):
+            answered: Answered = "ads" if shown(*pair) or as_written is not one else "empty"
+            reports += [*self._tell(request, *pair, told, answered), *one.reports]
+        self._telling.fire(request, reports)
+        return answer_of(body, found, sum(filled), decided)
+
+    async def _filled_up(
+        self,
+        request: AdRequest,
+        breaks: Sequence[ResolvedVmapBreak],
+        decided: Sequence[Decided],
+        filled: Sequence[int],
+    ) -> tuple[list[ResolvedVmapBreak], list[Decisions]]:
+        """With the slate in those linear breaks in which nothing is shown."""
+        media: list[Decisions] = [one.media for one in decided]
+        slate = None if all(filled) else await self._deciding.slate(request)
+        if slate is None:
+            return list(breaks), media
+        ads, of_slate = await slate_break(slate)
+        written = list(breaks)
+        for place, one in enumerate(breaks):
+            if not filled[place] and "linear" in one.described.break_type.split(","):
+                written[place], media[place] = replace(one, ads=ads), of_slate
+        return written, media
 
     async def close(self) -> None:
-        await asyncio.gather(*self._telling, return_exceptions=True)
+        await self._telling.close()
 
     # --- asking -----------------------------------------------------------------------------------
 
@@ -148,12 +158,13 @@ class AdBreaks:
         config, limits = request.config, limits_of(request)
         outcome = "error"
         try:
-            async with asyncio.timeout(config.total_limit_ms / 1000):
-                body = await asking.broker(address(request, self._container))
-                breaks = await self._resolved(config.format, body, asking, limits)
+            body = await asking.broker(address(request, self._container))
+            # What is there when the time is over is kept, so ``resolve`` is told how much is left.
+            left = replace(limits, total=limits.total - asking.milliseconds / 1000)
+            breaks = await self._resolved(config.format, body, asking, left)
             found = Found(breaks)
             outcome = "fill" if any(one.ads for one in found.ad_breaks) else "no_ad"
-        except (FetchTimedOut, TimeoutError):
+        except FetchTimedOut:
             outcome, found = "timeout", Found([], "timeout")
         except (FetchFailed, DocumentRefused) as error:
             found = Found([], asking.error or type(error).__name__)
@@ -175,7 +186,8 @@ class AdBreaks:
         """A VMAP that comes where VAST was configured is taken too, and the other way round."""
         document = vmap_in(body) if wanted == "vmap" or b"VMAP" in body[:400] else None
         if document is not None:
-            return await resolve_vmap(document, asking, limits)
+            few = replace(document, breaks=document.breaks[:MOST_BREAKS])
+            return await resolve_vmap(few, asking, limits)
         return [await resolve(body, asking, limits)]
 
     # --- telling ----------------------------------------------------------------------------------
@@ -198,52 +210,16 @@ class AdBreaks:
         ad_break: AdBreak,
         decided: Decided,
         facts: Sequence[Facts],
-        *,
-        by_player: bool = False,
-    ) -> None:
-        """``by_player``: the answer has the broker's own Error URIs, if its version has a place for
-        them: in VAST 4 an empty answer carries them, and the player fires them."""
+        answered: Answered,
+    ) -> list[ErrorReport]:
+        """The reports of a break: of its ads that are left out, and of what went wrong before."""
+        reports = []
         for ad, of_it in zip(ad_break.ads, facts, strict=True):
             code, reason = decided.left_out.get(ad.key, (0, ""))
             self._counting.ad(of_it, code=code, reason=reason)
             if code:
-                self._fire(request, [ErrorReport(code, ad.error_urls, reason)])
-        kept = by_player and request.version[0] == "4" and not ad_break.ads
-        reports = [one for one in ad_break.reports if not (kept and one.code == NO_AD_CODE)]
-        self._fire(request, reports)
-
-    def _fire(self, request: AdRequest, reports: Sequence[ErrorReport]) -> None:
-        """Beside the answer. What is not yet in the outbox when this process dies is lost, as a
-        player's own call is when its page is closed; from the outbox on it is tried for hours."""
-        for index, one in enumerate(reports):
-            if one.urls:
-                self._later(self._put(request, one, index))
-
-    async def _put(self, request: AdRequest, report: ErrorReport, index: int) -> None:
-        values: dict[str, str | int] = {
-            "ERRORCODE": report.code,
-            "CACHEBUSTING": cachebusting(random.randrange(90_000_000)),  # noqa: S311
-            "TIMESTAMP": timestamp(self._container.clock.now()),
-            "SERVERSIDE": 1,
-        }
-        effects = error_pixels(
-            report.code,
-            [fill(url, values) for url in report.urls],
-            cause=f"{request.request_id}-{index}-{zlib.crc32(''.join(report.urls).encode()):x}",
-            correlation_id=request.correlation_id,
-            headers=request.headers,
-        )
-        for effect in effects:
-            try:
-                await self._container.outbox.put(effect)
-            except Unavailable as error:
-                log.warning("error_not_told", broker=request.broker, code=error.code)
-                return
-
-    def _later(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work, name="error pixels")
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
+                reports.append(ErrorReport(code, ad.error_urls, reason))
+        return reports + for_us(ad_break, request, answered)
 
 
 def answer_of(body: bytes | None, found: Found, filled: int, decided: Sequence[Decided]) -> Answer:
@@ -280,15 +256,3 @@ def preroll(ad_break: AdBreak) -> ResolvedVmapBreak:
 def shown(ad_break: AdBreak, decided: Decided) -> int:
     pod, alone = chosen(ad_break, decided.media)
     return len(pod) + len(alone)
-
-
-async def slate_vast(slate: StreamingMedia, version: Version) -> bytes:
-    """The filler as an ad of ours, which nobody counts. Its ``Impression`` is blank, as VAST wants
-    it where there is none to tell."""
-    document = SLATE.format(duration=format_duration(slate.duration)).encode()
-    ad_break = await resolve(document, nowhere)
-    return rewrite(ad_break, {one.key: slate for one in ad_break.ads[0].linears}, version=version)
-
-
-async def nowhere(url: str) -> bytes:
-    raise FetchFailed(url)

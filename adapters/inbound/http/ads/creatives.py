@@ -28,6 +28,7 @@ from commands.media.creatives import (
     RequestTranscoding,
 )
 from domain.media.blocklist import Entry
+from domain.media.broker import NAME
 from domain.media.creative import CREATIVE, CreativeStatus
 from domain.media.errors import CreativeNotFound
 from domain.media.identity import identity_of
@@ -52,7 +53,7 @@ class Film(Body):
 
     media_url: str = Field(min_length=8, max_length=4_096, pattern="^https?://[^\\s]+$")
     media_type: str = Field("", max_length=100)
-    broker: str | None = Field(None, max_length=40)
+    broker: str | None = Field(None, pattern=NAME)
     registry: str | None = Field(None, max_length=200)
     id: str | None = Field(None, max_length=500)
     captions: tuple[CaptionLink, ...] = Field((), max_length=20)
@@ -98,12 +99,22 @@ async def list_creatives(
     """Newest change first. May lag behind a change by moments."""
     query = parts.container.creatives
     wanted = [status] if status else list(CreativeStatus)
-    pages = await asyncio.gather(*(query.list(one, limit=limit, before=cursor) for one in wanted))
-    rows = sorted((row for page, _ in pages for row in page), key=changed, reverse=True)
-    more = len(rows) > limit or any(after is not None for _, after in pages)
-    rows = rows[:limit]
+    ahead = limit + 1
+    pages = await asyncio.gather(*(query.list(one, limit=ahead, before=cursor) for one in wanted))
+    found = sorted((row for page, _ in pages for row in page), key=changed, reverse=True)
+    rows, more = page_of(found, limit)
     next_cursor = str(int(changed(rows[-1]))) if rows and more else None
     return answer({"items": await shown(parts, rows), "next_cursor": next_cursor})
+
+
+def page_of(found: list[CreativeRow], limit: int) -> tuple[list[CreativeRow], bool]:
+    """The first ``limit``, and whether there are more. Those of one millisecond stay together, for
+    the next page begins below it: one request may bring in several films at once."""
+    if len(found) <= limit:
+        return found, False
+    split = changed(found[limit])
+    whole = [row for row in found[:limit] if changed(row) > split]
+    return whole or found[:limit], True
 
 
 def changed(row: CreativeRow) -> float:

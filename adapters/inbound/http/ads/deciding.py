@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -11,7 +12,7 @@ import structlog
 
 from adapters.inbound.http.ads.asking import AdRequest
 from adapters.inbound.http.ads.configured import Configured
-from adapters.inbound.http.ads.lookup import ReadyCreatives
+from adapters.inbound.http.ads.lookup import Looked, ReadyCreatives
 from adapters.inbound.http.ads.ports import AdsContainer
 from adapters.vast import (
     AdBreak,
@@ -32,8 +33,12 @@ from domain.media.ladder import LADDER
 from domain.media.rendition import AdFacts, CaptionLink, Rendition
 from projections.media.creatives import CREATIVES, CreativeRow
 
-BEING_MADE_READY, BLOCKED = 407, 200
+BEING_MADE_READY, BLOCKED, UNDEFINED = 407, 200, 900
+CLAIMED_WITHIN = 0.5
+"""Seconds that an answer waits for films to be claimed: it has nothing of them, but whoever looks
+for them afterwards finds them."""
 RENEWED_EVERY = 3600.0
+MOST_RENEWED = 50_000
 MOST_NEW = 20
 """Films that one break may bring in: a broker that invents films is not followed for ever."""
 MOST_TEXT = 200
@@ -69,7 +74,7 @@ class Deciding:
         self._configured = configured
         self._ready = ready
         self._claims: dict[str, asyncio.Task[None]] = {}
-        self._renewed: dict[str, float] = {}
+        self._renewed: OrderedDict[str, float] = OrderedDict()
         settings = container.settings
         self._base = settings.films_url or f"{settings.api_url}/media"
 
@@ -80,11 +85,12 @@ class Deciding:
         wanted = [[self._wanted(request, ad, one) for one in ad.linears] for _, ad in ads]
         await self._keep_blocked_out([ad for _, ad in ads], wanted)
         every = [one for ones in wanted for one in ones if one.identity]
-        rows = await self._rows(_id(one) for one in every)
-        await self._claim(request, [one for one in every if _id(one) not in rows])
+        looked = await self._ready.of(_id(one) for one in every)
+        known = looked.rows.keys() | looked.unknown
+        await self._claim(request, [one for one in every if _id(one) not in known])
         decided = [Decided() for _ in found]
         for (place, ad), films in zip(ads, wanted, strict=True):
-            self._decide_ad(ad, films, rows, decided[place])
+            self._decide_ad(ad, films, looked, decided[place])
         return decided
 
     async def slate(self, request: AdRequest) -> StreamingMedia | None:
@@ -92,7 +98,7 @@ class Deciding:
         if request.config.slate is None:
             return None
         identity = identity_of([], broker=None, media_url=request.config.slate)
-        row = (await self._rows([identity.creative_id])).get(identity.creative_id)
+        row = (await self._ready.of([identity.creative_id])).rows.get(identity.creative_id)
         return self._media(row.rendition) if row and row.ready and row.rendition else None
 
     # --- what is wanted ---------------------------------------------------------------------------
@@ -144,13 +150,6 @@ class Deciding:
                     code = 205 if blocked.kind == "category" else BLOCKED
                     films[place] = Wanted(one.creative, code=code, reason="BLOCKED")
 
-    async def _rows(self, ids: Iterable[str]) -> Mapping[str, CreativeRow]:
-        try:
-            return await self._ready.of(ids)
-        except Unavailable as error:
-            log.warning("creatives_unknown", code=error.code)
-            return {}
-
     # --- claiming ---------------------------------------------------------------------------------
 
     async def _claim(self, request: AdRequest, unseen: Sequence[Wanted]) -> None:
@@ -163,7 +162,7 @@ class Deciding:
                 self._claims[creative_id] = task
             tasks.append(self._claims[creative_id])
         if tasks:
-            await asyncio.gather(*(asyncio.shield(one) for one in tasks))
+            await asyncio.wait(tasks, timeout=CLAIMED_WITHIN)
 
     async def _claimed(self, request: AdRequest, one: Wanted) -> None:
         """A film that cannot be claimed now is claimed by the next request for it."""
@@ -187,17 +186,18 @@ class Deciding:
         self,
         ad: ResolvedAd,
         wanted: Sequence[Wanted],
-        rows: Mapping[str, CreativeRow],
+        looked: Looked,
         decided: Decided,
     ) -> None:
         for one in wanted:
-            row = rows.get(_id(one)) if one.identity else None
+            row = looked.rows.get(_id(one)) if one.identity else None
             media = self._media(row.rendition) if row and row.ready and row.rendition else None
             decided.media[one.creative.key] = media
             if one.identity:
                 decided.creative_ids[ad.key] = _id(one)
             if media is None and ad.key not in decided.left_out:
-                decided.left_out[ad.key] = left_out(one, row)
+                unknown = one.identity is not None and _id(one) in looked.unknown
+                decided.left_out[ad.key] = (UNDEFINED, "UNKNOWN") if unknown else left_out(one, row)
             if media and row and row.rendition and row.rendition.ladder != LADDER.version:
                 self._renew(row)
 
@@ -208,6 +208,9 @@ class Deciding:
         if self._renewed.get(creative_id, float("-inf")) + RENEWED_EVERY > now:
             return
         self._renewed[creative_id] = now
+        self._renewed.move_to_end(creative_id)
+        while len(self._renewed) > MOST_RENEWED:
+            self._renewed.popitem(last=False)
         task = asyncio.create_task(self._request(creative_id), name="renew")
         self._claims[f"renew {creative_id}"] = task
         task.add_done_callback(lambda _: self._claims.pop(f"renew {creative_id}", None))

@@ -29,6 +29,7 @@ class AdParts:
         await self.breaks.close()
         await self.deciding.close()
         await self.ready.close()
+        await self.configured.close()
 
 
 async def ad_parts_of(request: Request) -> AdParts:

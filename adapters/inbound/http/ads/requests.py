@@ -21,8 +21,7 @@ Version = Annotated[
     Literal["2.0", "3.0", "4.0", "4.1", "4.2"], Query(description="Of the VAST in the answer")
 ]
 XML = "application/xml; charset=utf-8"
-OPEN = {"Access-Control-Allow-Origin": "*", "Cache-Control": "no-store"}
-"""Players in browsers of any site ask."""
+STATUS = b"homecast-ad-status"
 DESCRIBED: dict[int | str, dict[str, Any]] = {200: {"content": {"application/xml": {}}}}
 
 
@@ -32,7 +31,9 @@ async def asked(request: Request, parts: AdParts, broker: str, version: str) -> 
     exchange: Exchange = request.scope["homecast.exchange"]
     query = list(request.query_params.multi_items())
     peer = request.client.host if request.client else ""
-    headers = {name.lower(): value for name, value in request.headers.items()}
+    headers: dict[str, str] = {}
+    for name, value in request.headers.items():  # what came in several lines is one list
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
     return AdRequest(
         broker=broker,
         config=config,
@@ -44,13 +45,14 @@ async def asked(request: Request, parts: AdParts, broker: str, version: str) -> 
     )
 
 
-def answered(answer: Answer, media_type: str) -> Response:
-    headers = {
-        **OPEN,
-        "Homecast-Ad-Status": f"{answer.status};filled={answer.filled};left-out={answer.left_out}",
-        "Access-Control-Expose-Headers": "Homecast-Ad-Status",
-    }
-    return Response(answer.body, 200, headers, media_type)
+def answered(request: Request, answer: Answer, media_type: str) -> Response:
+    """Raises ``NoAdReady``, whose answer has the status too."""
+    exchange: Exchange = request.scope["homecast.exchange"]
+    told = f"{answer.status};filled={answer.filled};left-out={answer.left_out}"
+    exchange.extra_headers.append((STATUS, told.encode()))
+    if answer.body is None:
+        raise NoAdReady("no ad of the break is ready")
+    return Response(answer.body, 200, {"Cache-Control": "no-store"}, media_type)
 
 
 @router.get("/{broker}/vast", response_class=Response, responses={**DOCUMENTED, **DESCRIBED})
@@ -60,7 +62,7 @@ async def vast(
     """An ad break as VAST. Parameters beside ``key`` and ``version`` go to the broker. A broker
     that fails gives an answer without ads; the header ``Homecast-Ad-Status`` tells."""
     answer = await parts.breaks.vast(await asked(request, parts, broker, version))
-    return answered(answer, XML)
+    return answered(request, answer, XML)
 
 
 @router.get("/{broker}/vmap", response_class=Response, responses={**DOCUMENTED, **DESCRIBED})
@@ -69,7 +71,7 @@ async def vmap(
 ) -> Response:
     """All breaks of a programme as VMAP 1.0, with VAST of ``version`` inside."""
     answer = await parts.breaks.vmap(await asked(request, parts, broker, version))
-    return answered(answer, XML)
+    return answered(request, answer, XML)
 
 
 @router.get("/{broker}/assets", response_class=Response)
@@ -77,6 +79,4 @@ async def assets(request: Request, broker: BrokerName, parts: Shared) -> Respons
     """The asset list of an HLS interstitial (``X-ASSET-LIST``). 404 when nothing is ready: players
     then go back to the programme, while an empty list was seen to freeze them."""
     answer = await parts.breaks.assets(await asked(request, parts, broker, "4.2"))
-    if answer.body is None:
-        raise NoAdReady("no ad of the break is ready")
-    return answered(answer, "application/json")
+    return answered(request, answer, "application/json")

@@ -17,14 +17,15 @@ from adapters.inbound.http.ads.parts import AdParts
 from adapters.inbound.http.ads.routes import mount
 from adapters.inbound.http.app import create_app
 from adapters.inbound.http.beacon_tokens import BeaconKeys, BeaconTokens
+from adapters.outbound.memory.store import MemoryEventStore
 from adapters.outbound.web import Breaker
 from adapters.outbound.web.errors import RemoteUnavailable
 from commands.kernel.policy import Effect
 from commands.media import creatives
 from commands.media.creatives import RecordFetched
-from domain.kernel.errors import HomecastError
+from domain.kernel.errors import HomecastError, StoreUnavailable
 from domain.kernel.event import category_of, id_of
-from domain.kernel.recorded import Context
+from domain.kernel.recorded import Context, Recorded
 from domain.media import creative as decisions
 from domain.media.creative import CREATIVE, CreativeStatus
 from projections.media.broker_health import BrokerHealth
@@ -78,12 +79,30 @@ def streams_of(write: WriteSide) -> list[str]:
     return sorted(write.memory._streams)
 
 
+class StoreAway(MemoryEventStore):
+    """``away``: nothing answers. ``reads``: how often it was asked."""
+
+    away = False
+    reads = 0
+
+    async def read(
+        self, stream: str, *, after: int = 0, up_to: int | None = None, personal: bool = True
+    ) -> list[Recorded]:
+        self.reads += 1
+        if self.away:
+            raise StoreUnavailable("away")
+        return await super().read(stream, after=after, up_to=up_to, personal=personal)
+
+
 class FoldedCreatives:
-    """The read model as it will be: folded of the store. ``asked``: how often."""
+    """The read model as it will be: folded of the store. ``asked``: how often. ``away``: not now.
+    ``batches``: how often for several."""
 
     def __init__(self, write: WriteSide) -> None:
         self._write = write
         self.asked: Counter[str] = Counter()
+        self.away = False
+        self.batches = 0
 
     async def get(self, creative_id: str) -> CreativeRow | None:
         row = None
@@ -92,6 +111,9 @@ class FoldedCreatives:
         return row
 
     async def get_many(self, ids: Sequence[str]) -> Sequence[CreativeRow]:
+        if self.away:
+            raise StoreUnavailable("away")
+        self.batches += 1
         self.asked.update(ids)
         rows = [await self.get(one) for one in ids]
         return [row for row in rows if row is not None]
@@ -149,7 +171,8 @@ class AdsWorld:
         self.settings = self.api.settings
         self.clock, self.ids, self.vault = self.api.clock, self.api.ids, self.api.vault
         self.tracer, self.counters = self.api.tracer, self.api.counters
-        self.media = WriteSide()
+        self.store = StoreAway()
+        self.media = WriteSide(self.store, memory=self.store)
         self.creatives = FoldedCreatives(self.media)
         self.brokers = FoldedBrokers(self.media)
         self.documents = FakeDocuments()
@@ -193,6 +216,20 @@ class AdsWorld:
             unit.append(state, [*submitted, *done])
 
         await self.media.dispatcher.execute(CONTEXT, complete)
+
+    async def link(self, creative_id: str, to: str) -> None:
+        """As the worker would, when both have the same bytes."""
+        sha256 = hashlib.sha256(to.encode()).hexdigest()
+        message = RecordFetched(
+            creative_id=creative_id,
+            content=sha256,
+            size=1,
+            original=f"originals/{sha256}",
+            source=SOURCE,
+        )
+        await self.media.dispatcher.execute(
+            CONTEXT, lambda unit: creatives.record_fetched(unit, message)
+        )
 
     async def creative_ids(self) -> list[str]:
         return [id_of(one) for one in streams_of(self.media) if one.startswith("creative-")]
