@@ -13,7 +13,7 @@ from typing import Any, ClassVar, assert_never, cast
 from pydantic import Field
 
 from domain.kernel.errors import Conflict
-from domain.kernel.event import Aggregate, Event, State, register
+from domain.kernel.event import Aggregate, Event, State, next_event, register
 from domain.kernel.machine import Machine, Move, moves
 
 
@@ -111,7 +111,7 @@ def request(
     """Asked for again, the first request stands: cancel it to have another time."""
     if state.status in (R, S, F):
         return []
-    return [_next(ForgettingRequested, state, at, account_id=account_id, due_at=due_at, by=by)]
+    return [next_event(ForgettingRequested, state, at, account_id=account_id, due_at=due_at, by=by)]
 
 
 def cancel(state: Forgetting, *, account_id: str, by: str, at: datetime) -> list[Event]:
@@ -119,26 +119,17 @@ def cancel(state: Forgetting, *, account_id: str, by: str, at: datetime) -> list
         raise ForgettingHasStarted("the account is being forgotten; there is no way back")
     if state.status != R:
         return []
-    return [_next(ForgettingCanceled, state, at, account_id=account_id, by=by)]
+    return [next_event(ForgettingCanceled, state, at, account_id=account_id, by=by)]
 
 
 def start(state: Forgetting, *, account_id: str, at: datetime) -> list[Event]:
     """Once the waiting time is over, and not before."""
     if state.status != R or state.due_at is None or at < state.due_at:
         return []
-    return [_next(ForgettingStarted, state, at, account_id=account_id)]
+    return [next_event(ForgettingStarted, state, at, account_id=account_id)]
 
 
 def finish(state: Forgetting, *, account_id: str, at: datetime) -> list[Event]:
     if state.status != S:
         return []
-    return [_next(AccountForgotten, state, at, account_id=account_id)]
-
-
-def _next(event_type: type[Event], state: Forgetting, at: datetime, **fields: Any) -> Event:
-    return event_type(
-        originator_id=state.stream,
-        originator_version=state.version + 1,
-        timestamp=at,
-        **fields,
-    )
+    return [next_event(AccountForgotten, state, at, account_id=account_id)]

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, assert_never, cast
 
 from pydantic import Field
 
-from domain.kernel.event import Aggregate, Event, State, register
+from domain.kernel.event import Aggregate, Event, State, next_event, register
 from domain.kernel.machine import Machine, Move
 
 MOST_AT_ONCE = 500
@@ -86,7 +86,7 @@ DEPARTURE = Aggregate("departure", Departure, fold, snapshot_every=100)
 def start(state: Departure, *, account_id: str, at: datetime) -> list[Event]:
     if state.status is not None:
         return []
-    return [_next(DepartureStarted, state, at, account_id=account_id)]
+    return [next_event(DepartureStarted, state, at, account_id=account_id)]
 
 
 def advance(
@@ -96,19 +96,10 @@ def advance(
     new = tuple(sorted(set(device_ids) - state.device_ids))[:MOST_AT_ONCE]
     if state.status is None or not new:
         return []
-    return [_next(DepartureAdvanced, state, at, account_id=account_id, device_ids=new)]
+    return [next_event(DepartureAdvanced, state, at, account_id=account_id, device_ids=new)]
 
 
 def complete(state: Departure, *, account_id: str, at: datetime) -> list[Event]:
     if state.status != DEPARTING:
         return []
-    return [_next(DepartureCompleted, state, at, account_id=account_id)]
-
-
-def _next(event_type: type[Event], state: Departure, at: datetime, **fields: Any) -> Event:
-    return event_type(
-        originator_id=state.stream,
-        originator_version=state.version + 1,
-        timestamp=at,
-        **fields,
-    )
+    return [next_event(DepartureCompleted, state, at, account_id=account_id)]

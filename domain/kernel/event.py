@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from eventsourcing.utils import register_topic
 from pydantic import BaseModel, ConfigDict, Field
@@ -47,6 +47,16 @@ class State(BaseModel):
 
     stream: str
     version: int = 0
+
+
+def next_event(event_type: type[Event], state: State, at: datetime, **fields: Any) -> Event:
+    """The event that follows upon ``state``. ``at``: when it was decided. ``fields``: its own."""
+    return event_type(
+        originator_id=state.stream,
+        originator_version=state.version + 1,
+        timestamp=at,
+        **fields,
+    )
 
 
 @dataclass(frozen=True)

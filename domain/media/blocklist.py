@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, assert_never, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from domain.kernel.errors import InvalidInput, NotFound, Refused
-from domain.kernel.event import Aggregate, Event, State, register
+from domain.kernel.event import Aggregate, Event, State, next_event, register
 from domain.media.identity import canonical
 
 ALL = "all"
@@ -121,20 +121,11 @@ def block(state: Blocklist, *, entry: Entry, reason: str, by: str, at: datetime)
         return []
     if len(state.entries) >= MOST_ENTRIES:
         raise BlocklistFull(f"the blocklist may have {MOST_ENTRIES} entries", limit=MOST_ENTRIES)
-    return [_next(EntryBlocked, state, at, entry=entry, reason=reason, by=by)]
+    return [next_event(EntryBlocked, state, at, entry=entry, reason=reason, by=by)]
 
 
 def unblock(state: Blocklist, *, entry: Entry, by: str, at: datetime) -> list[Event]:
     """Raises ``EntryNotFound``."""
     if entry not in state.entries:
         raise EntryNotFound("the blocklist has no such entry")
-    return [_next(EntryUnblocked, state, at, entry=entry, by=by)]
-
-
-def _next(event_type: type[Event], state: Blocklist, at: datetime, **fields: Any) -> Event:
-    return event_type(
-        originator_id=state.stream,
-        originator_version=state.version + 1,
-        timestamp=at,
-        **fields,
-    )
+    return [next_event(EntryUnblocked, state, at, entry=entry, by=by)]

@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, assert_never, cast
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.kernel.errors import InvalidInput, NotFound
-from domain.kernel.event import Aggregate, Event, State, register
+from domain.kernel.event import Aggregate, Event, State, next_event, register
 from domain.kernel.machine import Machine, Move, moves
 
 NAME = "^[a-z0-9][a-z0-9-]{0,39}$"
@@ -121,19 +121,10 @@ def configure(state: Broker, *, config: BrokerConfig, by: str, at: datetime) -> 
             raise InvalidInput(f"a price for one {rule.match} names it", field=field)
     if state.status == ACTIVE and state.config == config:
         return []
-    return [_next(BrokerConfigured, state, at, config=config, by=by)]
+    return [next_event(BrokerConfigured, state, at, config=config, by=by)]
 
 
 def retire(state: Broker, *, by: str, at: datetime) -> list[Event]:
     if state.status != ACTIVE:
         return []
-    return [_next(BrokerRetired, state, at, by=by)]
-
-
-def _next(event_type: type[Event], state: Broker, at: datetime, **fields: Any) -> Event:
-    return event_type(
-        originator_id=state.stream,
-        originator_version=state.version + 1,
-        timestamp=at,
-        **fields,
-    )
+    return [next_event(BrokerRetired, state, at, by=by)]

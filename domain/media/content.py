@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import ClassVar, cast
 
-from domain.kernel.event import Aggregate, Event, State, register
+from domain.kernel.event import Aggregate, Event, State, next_event, register
 
 
 class ContentClaimed(Event):
@@ -38,11 +38,4 @@ def claim(state: Content, *, creative_id: str, at: datetime) -> list[Event]:
     """Nothing when it has an owner."""
     if state.creative_id is not None:
         return []
-    return [
-        ContentClaimed(
-            originator_id=state.stream,
-            originator_version=state.version + 1,
-            timestamp=at,
-            creative_id=creative_id,
-        )
-    ]
+    return [next_event(ContentClaimed, state, at, creative_id=creative_id)]

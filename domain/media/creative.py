@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Literal, assert_never, cast
 from pydantic import Field
 
 from domain.kernel.errors import Conflict
-from domain.kernel.event import Aggregate, Event, State, id_of, register
+from domain.kernel.event import Aggregate, Event, State, id_of, next_event, register
 from domain.kernel.machine import Machine, Move, moves
 from domain.media.rendition import AdFacts, Caption, CaptionLink, Rendition, Source
 
@@ -422,7 +422,7 @@ def discover(
         return []
     fields = {"kind": kind, "identity": identity, "broker": broker, "media_url": media_url}
     facts = {"media_type": media_type, "captions": captions, "ad": ad, "by": by}
-    return [_next(CreativeDiscovered, state, at, **fields, **facts)]
+    return [next_event(CreativeDiscovered, state, at, **fields, **facts)]
 
 
 def record_fetched(
@@ -440,18 +440,20 @@ def record_fetched(
     if next_step(state, now=at) != NextStep.FETCH:
         return []
     facts = {"original": original, "source": source, "captions": captions}
-    fetched = _next(CreativeFetched, state, at, content=content, size=size, **facts)
+    fetched = next_event(CreativeFetched, state, at, content=content, size=size, **facts)
     if owner == state.id:
         return [fetched]
     after = fold(state, fetched)
-    return [fetched, _next(CreativeLinked, after, at, creative_id=owner, content=content)]
+    return [fetched, next_event(CreativeLinked, after, at, creative_id=owner, content=content)]
 
 
 def record_submitted(state: Creative, *, job_id: str, ladder: str, at: datetime) -> list[Event]:
     """The job was asked for with the token of ``state.jobs + 1``, so asking twice gave one job."""
     if next_step(state, now=at) != NextStep.SUBMIT:
         return []
-    return [_next(JobSubmitted, state, at, job_id=job_id, ladder=ladder, attempt=state.jobs + 1)]
+    return [
+        next_event(JobSubmitted, state, at, job_id=job_id, ladder=ladder, attempt=state.jobs + 1)
+    ]
 
 
 def record_progress(state: Creative, *, job_id: str, stage: Stage, at: datetime) -> list[Event]:
@@ -459,7 +461,7 @@ def record_progress(state: Creative, *, job_id: str, stage: Stage, at: datetime)
         return []
     if state.stage is not None and STAGES.index(stage) <= STAGES.index(state.stage):
         return []
-    return [_next(JobProgressed, state, at, job_id=job_id, stage=stage)]
+    return [next_event(JobProgressed, state, at, job_id=job_id, stage=stage)]
 
 
 def record_complete(
@@ -470,7 +472,7 @@ def record_complete(
     given_up = state.status == FAILED and rendition.ladder == state.wanted
     if job_id != state.job_id or not (state.in_flight or given_up):
         return []
-    return [_next(TranscodingCompleted, state, at, job_id=job_id, rendition=rendition)]
+    return [next_event(TranscodingCompleted, state, at, job_id=job_id, rendition=rendition)]
 
 
 def record_failure(
@@ -489,7 +491,7 @@ def record_failure(
         return []
     attempt = state.attempts + 1
     again = retryable and attempt < MOST_ATTEMPTS
-    failed = _next(
+    failed = next_event(
         TranscodingFailed,
         state,
         at,
@@ -502,14 +504,14 @@ def record_failure(
     )
     if again or state.rendition is not None:
         return [failed]
-    aside = _next(CreativeQuarantined, fold(state, failed), at, reason=error, by="platform")
+    aside = next_event(CreativeQuarantined, fold(state, failed), at, reason=error, by="platform")
     return [failed, aside]
 
 
 def record_canceled(state: Creative, *, job_id: str, by: str, at: datetime) -> list[Event]:
     if not state.in_flight or job_id != state.job_id:
         return []
-    return [_next(TranscodingCanceled, state, at, job_id=job_id, by=by)]
+    return [next_event(TranscodingCanceled, state, at, job_id=job_id, by=by)]
 
 
 def cancel(state: Creative, *, by: str, at: datetime) -> list[Event]:
@@ -533,13 +535,13 @@ def request(state: Creative, *, ladder: str, by: str, at: datetime) -> list[Even
         raise NothingToTry("it is ready, under way, linked or quarantined", status=state.status)
     if next_step(state, now=at) is not None and state.wanted in ("", ladder):
         return []
-    return [_next(TranscodingRequested, state, at, ladder=ladder, by=by)]
+    return [next_event(TranscodingRequested, state, at, ladder=ladder, by=by)]
 
 
 def quarantine(state: Creative, *, reason: str, by: str, at: datetime) -> list[Event]:
     if state.status in (None, QUARANTINED):
         return []
-    return [_next(CreativeQuarantined, state, at, reason=reason, by=by)]
+    return [next_event(CreativeQuarantined, state, at, reason=reason, by=by)]
 
 
 def release(state: Creative, *, by: str, at: datetime) -> list[Event]:
@@ -548,13 +550,4 @@ def release(state: Creative, *, by: str, at: datetime) -> list[Event]:
         return []
     if state.status != QUARANTINED:
         raise NotQuarantined("the creative is not quarantined", status=state.status)
-    return [_next(CreativeReleased, state, at, by=by)]
-
-
-def _next(event_type: type[Event], state: Creative, at: datetime, **fields: Any) -> Event:
-    return event_type(
-        originator_id=state.stream,
-        originator_version=state.version + 1,
-        timestamp=at,
-        **fields,
-    )
+    return [next_event(CreativeReleased, state, at, by=by)]
