@@ -28,6 +28,7 @@ from domain.kernel.event import category_of, id_of
 from domain.kernel.recorded import Context, Recorded
 from domain.media import creative as decisions
 from domain.media.creative import CREATIVE, CreativeStatus
+from domain.media.ladder import LADDER
 from projections.media.broker_health import BrokerHealth
 from projections.media.brokers import BROKERS, BrokerRow
 from projections.media.creatives import CREATIVES, CreativeRow
@@ -212,7 +213,8 @@ class AdsWorld:
             state = await unit.load(CREATIVE, creative_id)
             submitted = decisions.record_submitted(state, job_id="j", ladder="l", at=unit.at)
             after = CREATIVE.fold(state, submitted[0])
-            done = decisions.record_complete(after, job_id="j", rendition=RENDITION, at=unit.at)
+            rendition = RENDITION.model_copy(update={"ladder": LADDER.version})
+            done = decisions.record_complete(after, job_id="j", rendition=rendition, at=unit.at)
             unit.append(state, [*submitted, *done])
 
         await self.media.dispatcher.execute(CONTEXT, complete)
