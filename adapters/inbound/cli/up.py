@@ -29,6 +29,7 @@ from adapters.settings import Settings
 
 PREFIX = "homecast"
 API_PORT = 8080
+PRIVATE_HOSTS = "HOMECAST_ALLOWED_PRIVATE_HOSTS"
 
 
 @dataclass(frozen=True)
@@ -132,8 +133,9 @@ async def show_demo(
 
         async with asyncio.TaskGroup() as group:
             group.create_task(demo_home.flow(api, say))
-            if hosts := environment.get("HOMECAST_ALLOWED_PRIVATE_HOSTS"):
-                group.create_task(ads_of_the_demo(api, f"http://{hosts}", say))
+            if hosts := environment.get(PRIVATE_HOSTS):
+                broker = hosts.partition(",")[0]
+                group.create_task(ads_of_the_demo(api, f"http://{broker}", say))
 
 
 async def ads_of_the_demo(
@@ -177,7 +179,8 @@ async def start_platform(
     with steps.step("Tables, topic and queues"):
         environment = await engines.stack(PREFIX) | addresses | overrides(options.directory)
     if options.demo:
-        environment |= await start_ad_broker(options, steps, supervisor, ports)
+        broker = await start_ad_broker(options, steps, supervisor, ports)
+        environment[PRIVATE_HOSTS] = with_broker(broker, environment.get(PRIVATE_HOSTS, ""))
     write_environment(options.directory / "environment", environment)
     with steps.step(", ".join(local.PLATFORM)):
         await supervisor.start_together(local.process(name, environment) for name in local.PLATFORM)
@@ -186,13 +189,19 @@ async def start_platform(
 
 async def start_ad_broker(
     options: Options, steps: Steps, supervisor: Supervisor, ports: Ports
-) -> dict[str, str]:
-    """The setting that lets the platform reach it, for its address is a private one."""
+) -> str:
+    """Its ``host:port``."""
     port = ports.of("ad-broker")
     with steps.step("Demo ad broker and its films"):
         broker = local.ad_broker(port, options.directory / "ads")
         await supervisor.start(broker, within=120)
-    return {"HOMECAST_ALLOWED_PRIVATE_HOSTS": f"127.0.0.1:{port}"}
+    return f"127.0.0.1:{port}"
+
+
+def with_broker(broker: str, others: str) -> str:
+    """What the platform may reach although it is private: the demo's broker first, then whatever
+    the operator allows."""
+    return ",".join(filter(None, (broker, others)))
 
 
 async def start_demo(
