@@ -226,8 +226,15 @@ async def test_a_platform_that_is_away_is_told_and_comes_back_by_itself(
         banner = page.get_by_role("status").filter(has_text="No connection to the platform")
         await expect(banner).to_be_visible(timeout=15_000)
         await expect(card(page, ads, "FAILED")).to_be_visible()
+        refused = ads.refused
+        await page.get_by_role("button", name="Try now").click()  # while it cannot vanish yet
+
+        async def tried() -> bool:
+            return ads.refused > refused
+
+        await eventually(tried, within=5)
+        await expect(banner).to_be_visible()
         ads.reachable = True
-        await page.get_by_role("button", name="Try now").click()
         await expect(banner).to_be_hidden(timeout=15_000)
         assert await other_complaints(visited, than="503") == []
 

@@ -16,6 +16,7 @@ from tests.support.browser import PHONE, Visit, chromium, visit
 from tests.support.fake_home import TOKEN, FakeHome
 from tests.support.household import Household
 from tests.support.platform import Platform
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.browser
 COMING = 30_000
@@ -232,8 +233,15 @@ async def test_a_lost_stream_is_told_and_comes_back_by_itself(
         banner = page.get_by_role("status").filter(has_text="No connection to the platform")
         await expect(banner).to_be_visible()
         home.presence("Stairs", online=False)
+        refused = home.refused
+        await page.get_by_role("button", name="Try now").click()  # while it cannot vanish yet
+
+        async def tried() -> bool:
+            return home.refused > refused
+
+        await eventually(tried, within=5)
+        await expect(banner).to_be_visible()
         home.reachable = True
-        await page.get_by_role("button", name="Try now").click()
         await expect(banner).to_be_hidden(timeout=20_000)
         await expect(card(page, "Stairs").get_by_text("Offline")).to_be_visible()
         assert await complaints_about(visited, other_than="503") == []

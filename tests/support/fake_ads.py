@@ -83,6 +83,8 @@ class FakeAds:
         """Statuses of the lists that were asked for, in their order."""
         self.reports: list[Json] = []
         self.reachable = True
+        self.refused = 0
+        """Requests that came while it was not reachable."""
         self.url = ""
 
     def of(self, status: str) -> Json:
@@ -109,6 +111,7 @@ class FakeAds:
     async def _guarded(self, request: Request, call_next: Any) -> Response:
         if request.url.path.startswith("/v1"):
             if not self.reachable:
+                self.refused += 1
                 return _problem(503, "store_unavailable", "the store cannot be reached")
             if request.headers.get("authorization") != f"Bearer {TOKEN}":
                 return _problem(401, "unauthenticated", "not signed in")

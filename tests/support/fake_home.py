@@ -92,6 +92,8 @@ class FakeHome:
         """Devices act only while it is set."""
         self.pace.set()
         self.reachable = True
+        self.refused = 0
+        """Streams that were asked for while it was not reachable."""
         self.url = ""
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -197,6 +199,7 @@ class FakeHome:
 
     async def _live(self, request: Request) -> Response:
         if not self.reachable:
+            self.refused += 1
             return Response(status_code=503)
         if request.headers.get("authorization") != f"Bearer {TOKEN}":
             problem = {"title": "Not signed in", "status": 401, "code": "unauthenticated"}
