@@ -225,8 +225,10 @@ class Unit:
             assert loaded.personal, "a state without its personal fields is no ground to append on"
             self.appends.append((loaded, events))
 
-    def write_vault(self, key: str, value: dict[str, Any] | None) -> None:
-        self.vault.append(VaultWrite(key, value))
+    def write_vault(
+        self, key: str, value: dict[str, Any] | None, *, expected: int | None = None
+    ) -> None:
+        self.vault.append(VaultWrite(key, value, expected))
 
 
 class NoHints:

@@ -26,10 +26,13 @@ class VaultWrite:
     """One change of the vault, in the same transaction as the events beside it.
 
     ``value`` None deletes the item. Keys are ``kind#id``, as ``device-credential#…``.
+    ``expected``: the ``version`` in the value that is there, 0 for none at all; what is put has the
+    next one. Without it, whatever is there is replaced.
     """
 
     key: str
     value: dict[str, Any] | None
+    expected: int | None = None
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,9 @@ class EventStore(Protocol):
     ) -> list[Recorded]:
         """All or nothing. Repeating it with the same token after a lost answer succeeds.
 
-        Raises ``VersionConflict`` when a stream has moved on, ``TooLarge`` before any write,
-        ``SubjectForgotten`` for personal data of who was forgotten, ``StoreUnavailable`` when the
-        store cannot be reached or throttles.
+        Raises ``VersionConflict`` when a stream or a vault item has moved on, ``TooLarge`` before
+        any write, ``SubjectForgotten`` for personal data of who was forgotten, ``StoreUnavailable``
+        when the store cannot be reached or throttles.
         """
 
 
@@ -87,9 +90,12 @@ class Vault(Protocol):
 
     async def get(self, key: str) -> dict[str, Any] | None: ...
 
-    async def put(self, key: str, value: dict[str, Any]) -> None: ...
+    async def put(self, key: str, value: dict[str, Any], *, expected: int | None = None) -> None:
+        """``expected`` as in ``VaultWrite``; raises ``VersionConflict``. Repeating it after a lost
+        answer succeeds where the value tells it from what others put (it holds a random part)."""
 
-    async def delete(self, key: str) -> None: ...
+    async def delete(self, key: str, *, expected: int | None = None) -> None:
+        """Raises ``VersionConflict`` where something else than expected is there, or nothing."""
 
     async def list(self, prefix: str) -> list[tuple[str, dict[str, Any]]]:
         """All items whose key starts with the prefix: for the CLI, not for a hot path."""

@@ -340,6 +340,28 @@ class VaultInCommitContract:
             await commit(stores.events, append(stream, "a"), vault=writes, commit_token=again)
         assert await names(stores.events, stream) == ["a"]
 
+    async def test_a_commit_holds_the_vault_to_what_it_expects(self, stores: Stores) -> None:
+        stream = new_stream()
+        await commit(stores.events, append(stream, "a"), vault=[VaultWrite("grant#1", {"a": 1}, 0)])
+        await commit(stores.events, vault=[VaultWrite("grant#1", {"a": 2}, 1)])
+        for late in (VaultWrite("grant#1", {"a": 3}, 1), VaultWrite("grant#1", None, 1)):
+            with pytest.raises(VersionConflict):
+                await commit(stores.events, append(stream, "x"), vault=[late])
+        assert await stores.vault.get("grant#1") == {"a": 2, "version": 2}
+        assert await names(stores.events, stream) == ["a"]
+        await commit(stores.events, vault=[VaultWrite("grant#1", None, 2)])
+        assert await stores.vault.get("grant#1") is None
+
+    async def test_a_repeated_commit_of_the_vault_alone_knows_what_it_has_put(
+        self, stores: Stores
+    ) -> None:
+        again = token()
+        for _ in range(2):
+            writes = [VaultWrite("grant#1", {"random": "r1"}, 0)]
+            await commit(stores.events, vault=writes, commit_token=again)
+        with pytest.raises(VersionConflict):
+            await commit(stores.events, vault=[VaultWrite("grant#1", {"random": "r2"}, 0)])
+
 
 class RacingWritersContract:
     """Left out where the engine is not made for concurrent requests."""
@@ -382,6 +404,24 @@ class VaultContract:
         await stores.vault.delete("token#1")
         await stores.vault.delete("token#1")
         assert await stores.vault.get("token#1") is None
+
+    async def test_what_was_expected_is_replaced_and_nothing_else(self, stores: Stores) -> None:
+        vault = stores.vault
+        await vault.put("grant#1", {"random": "r1"}, expected=0)
+        await vault.put("grant#1", {"random": "r1"}, expected=0)  # the same, after a lost answer
+        with pytest.raises(VersionConflict):
+            await vault.put("grant#1", {"random": "r2"}, expected=0)
+        await vault.put("grant#1", {"random": "r2"}, expected=1)
+        with pytest.raises(VersionConflict):
+            await vault.put("grant#1", {"random": "r3"}, expected=1)
+        with pytest.raises(VersionConflict):
+            await vault.put("grant#2", {"random": "r1"}, expected=1)
+        assert await vault.get("grant#1") == {"random": "r2", "version": 2}
+        for version in (0, 1, 3):
+            with pytest.raises(VersionConflict):
+                await vault.delete("grant#1", expected=version)
+        await vault.delete("grant#1", expected=2)
+        assert await vault.get("grant#1") is None
 
     async def test_the_list_keeps_to_its_prefix(self, stores: Stores) -> None:
         for key in ("token#2", "token#1", "device-credential#1"):

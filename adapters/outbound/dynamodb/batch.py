@@ -22,13 +22,50 @@ MAX_ITEM_BYTES = 400 * 1024
 
 
 @dataclass(frozen=True)
+class Change:
+    """Of a vault item: ``item`` None deletes it. ``expected`` as in ``VaultWrite``."""
+
+    item: Item | None
+    expected: int | None
+
+    def condition(self) -> dict[str, Any]:
+        """For a put or a delete, in a transaction or by itself."""
+        if self.expected is None:
+            return {}
+        told = {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+        if self.expected == 0:
+            return {
+                **told,
+                "ConditionExpression": "attribute_not_exists(#key)",
+                "ExpressionAttributeNames": {"#key": "key"},
+            }
+        return {
+            **told,
+            "ConditionExpression": "#version = :expected",
+            "ExpressionAttributeNames": {"#version": "version"},
+            "ExpressionAttributeValues": {":expected": {"N": str(self.expected)}},
+        }
+
+    def is_done(self, found: Item | None) -> bool:
+        """Whether what is there is what this change has put: all of it, down to its random part."""
+        return found is not None and found == self.item
+
+
+def change_of(write: VaultWrite) -> Change:
+    value = write.value
+    return Change(
+        None if value is None else vault_item(write.key, value, write.expected), write.expected
+    )
+
+
+@dataclass(frozen=True)
 class Batch:
-    """Items to put (events never replace one), and changes of the vault by key (None: delete)."""
+    """Items to put (events never replace one), and changes of the vault by key."""
 
     token: str
     recorded: list[Recorded]
     events: list[Item]
-    vault: dict[str, Item | None]
+    vault: dict[str, Change]
 
 
 async def prepare(
@@ -52,10 +89,7 @@ async def prepare(
     ]
     if len(recorded) + len(vault) > MAX_ACTIONS:
         raise TooLarge(f"a commit holds {MAX_ACTIONS} events and vault items at most")
-    changes = {
-        write.key: None if write.value is None else vault_item(write.key, write.value)
-        for write in vault
-    }
+    changes = {write.key: change_of(write) for write in vault}
     if len(changes) < len(vault):
         raise ContractError("a commit changes each vault item once")
     recorded = await sealer.seal(recorded)
@@ -83,7 +117,8 @@ def _check_streams(appends: Sequence[Append]) -> None:
 
 
 def check_sizes(batch: Batch) -> None:
-    items = [*batch.events, *(item for item in batch.vault.values() if item is not None)]
+    changed = [change.item for change in batch.vault.values()]
+    items = [*batch.events, *(item for item in changed if item is not None)]
     sizes = [item_size(item) for item in items]
     if max(sizes, default=0) > MAX_ITEM_BYTES:
         raise TooLarge(f"an item is over {MAX_ITEM_BYTES} bytes")
@@ -100,9 +135,13 @@ def item_size(item: Item) -> int:
     return total
 
 
-def vault_item(key: str, value: dict[str, Any]) -> Item:
-    """``expires_at`` (ISO) in the value is also the item's time to live, rounded up."""
-    item = {"key": {"S": key}, "value": {"S": dump_json(value)}}
+def vault_item(key: str, value: dict[str, Any], expected: int | None = None) -> Item:
+    """``expires_at`` (ISO) in the value is also the item's time to live, rounded up. Where a
+    version was expected, the next one stands in the value, and beside it for conditions."""
+    version = {} if expected is None else {"version": expected + 1}
+    item = {"key": {"S": key}, "value": {"S": dump_json({**value, **version})}}
+    if version:
+        item["version"] = {"N": str(version["version"])}
     expires_at = value.get("expires_at")
     if expires_at is not None:
         item["expires_at"] = {"N": str(_epoch_seconds(expires_at))}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from adapters.outbound.dynamodb.batch import Batch
+from adapters.outbound.dynamodb.batch import Batch, Change
 from adapters.outbound.dynamodb.client import from_reasons, store_errors
 from adapters.outbound.dynamodb.codec import Item
 from domain.kernel.errors import (
@@ -68,7 +68,7 @@ class Commits:
 
     async def _transact(self, batch: Batch) -> None:
         actions = [self._put_event(item) for item in batch.events]
-        actions += [self._change_vault(key, item) for key, item in batch.vault.items()]
+        actions += [self._change_vault(key, change) for key, change in batch.vault.items()]
         try:
             with store_errors():
                 await self._client.transact_write_items(
@@ -81,7 +81,7 @@ class Commits:
             reasons = cause.response.get("CancellationReasons")
             if reasons is None:
                 raise
-            if not _all_of(reasons[: len(batch.events)], batch.token):
+            if not _is_done(batch, reasons):
                 raise from_reasons(reasons, cause) from cause
 
     def _put_event(self, item: Item) -> Any:
@@ -94,10 +94,11 @@ class Commits:
         }
         return {"Put": put}
 
-    def _change_vault(self, key: str, item: Item | None) -> Any:
-        if item is None:
-            return {"Delete": {"TableName": self._vault_table, "Key": {"key": {"S": key}}}}
-        return {"Put": {"TableName": self._vault_table, "Item": item}}
+    def _change_vault(self, key: str, change: Change) -> Any:
+        action = {"TableName": self._vault_table, **change.condition()}
+        if change.item is None:
+            return {"Delete": {**action, "Key": {"key": {"S": key}}}}
+        return {"Put": {**action, "Item": change.item}}
 
     async def _stored(self, batch: Batch) -> bool:
         """Whether the write was done although no answer came. All or nothing: one event tells.
@@ -123,5 +124,12 @@ def _is_of(item: Any, token: str) -> bool:
     return item is not None and item.get("token", {}).get("S") == token
 
 
-def _all_of(reasons: Sequence[Any], token: str) -> bool:
-    return bool(reasons) and all(_is_of(reason.get("Item"), token) for reason in reasons)
+def _is_done(batch: Batch, reasons: Sequence[Any]) -> bool:
+    """Whether an earlier try of this batch is what stands in its way. All or nothing: its events
+    tell; without any, what it put in the vault under a condition."""
+    if batch.events:
+        events = reasons[: len(batch.events)]
+        return all(_is_of(reason.get("Item"), batch.token) for reason in events)
+    changes = zip(batch.vault.values(), reasons, strict=True)
+    put = [(change, reason) for change, reason in changes if change.expected is not None]
+    return bool(put) and all(change.is_done(reason.get("Item")) for change, reason in put)

@@ -6,11 +6,13 @@ import builtins
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from botocore.exceptions import ClientError
 
-from adapters.outbound.dynamodb.batch import vault_item
+from adapters.outbound.dynamodb.batch import Change, change_of
 from adapters.outbound.dynamodb.client import store_errors
 from adapters.outbound.dynamodb.codec import Item
-from domain.kernel.errors import ContractError
+from commands.kernel.ports import VaultWrite
+from domain.kernel.errors import ContractError, VersionConflict
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -31,13 +33,27 @@ class DynamoDbVault:
         item = answer.get("Item")
         return None if item is None else _value(item)
 
-    async def put(self, key: str, value: dict[str, Any]) -> None:
-        with store_errors():
-            await self._client.put_item(TableName=self._table, Item=vault_item(key, value))
+    async def put(self, key: str, value: dict[str, Any], *, expected: int | None = None) -> None:
+        change = change_of(VaultWrite(key, value, expected))
+        try:
+            with store_errors():
+                await self._client.put_item(
+                    TableName=self._table,
+                    Item=change.item or {},
+                    **change.condition(),
+                )
+        except VersionConflict as error:
+            cause = error.__cause__
+            found: Any = cause.response.get("Item") if isinstance(cause, ClientError) else None
+            if not change.is_done(found):
+                raise
 
-    async def delete(self, key: str) -> None:
+    async def delete(self, key: str, *, expected: int | None = None) -> None:
+        change = Change(None, expected)
         with store_errors():
-            await self._client.delete_item(TableName=self._table, Key={"key": {"S": key}})
+            await self._client.delete_item(
+                TableName=self._table, Key={"key": {"S": key}}, **change.condition()
+            )
 
     async def list(self, prefix: str) -> builtins.list[tuple[str, dict[str, Any]]]:
         request: dict[str, Any] = {

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from adapters.outbound.dynamodb.batch import Batch, prepare, vault_item
+from adapters.outbound.dynamodb.batch import Batch, Change, change_of, prepare
 from adapters.outbound.dynamodb.claim_check import ClaimCheck
 from adapters.outbound.dynamodb.codec import Item, dump_time
 from adapters.outbound.dynamodb.sealer import Sealer
@@ -35,11 +35,29 @@ class MemoryVault:
         item = self.items.get(key)
         return None if item is None else orjson.loads(item["value"]["S"])
 
-    async def put(self, key: str, value: dict[str, Any]) -> None:
-        self.items[key] = vault_item(key, value)
+    async def put(self, key: str, value: dict[str, Any], *, expected: int | None = None) -> None:
+        change = change_of(VaultWrite(key, value, expected))
+        if not change.is_done(self.items.get(key)) or expected is None:
+            self.require(key, change)
+            self.apply(key, change)
 
-    async def delete(self, key: str) -> None:
-        self.items.pop(key, None)
+    async def delete(self, key: str, *, expected: int | None = None) -> None:
+        self.require(key, Change(None, expected))
+        self.apply(key, Change(None, expected))
+
+    def require(self, key: str, change: Change) -> None:
+        """Raises ``VersionConflict``."""
+        found = self.items.get(key)
+        if change.expected is None or (change.expected == 0 and found is None):
+            return
+        if found is None or found.get("version") != {"N": str(change.expected)}:
+            raise VersionConflict("the item has changed")
+
+    def apply(self, key: str, change: Change) -> None:
+        if change.item is None:
+            self.items.pop(key, None)
+        else:
+            self.items[key] = change.item
 
     async def list(self, prefix: str) -> builtins.list[tuple[str, dict[str, Any]]]:
         keys = sorted(key for key in self.items if key.startswith(prefix))
@@ -110,6 +128,11 @@ class MemoryEventStore:
 
     def _is_stored(self, batch: Batch) -> bool:
         """Whether this is a repetition; ``VersionConflict`` when another commit was first."""
+        conditions = [
+            (k, change) for k, change in batch.vault.items() if change.expected is not None
+        ]
+        if not batch.events and conditions:
+            return all(change.is_done(self.vault.items.get(key)) for key, change in conditions)
         found = [self._at(item) for item in batch.events]
         if found and all(item and item["token"]["S"] == batch.token for item in found):
             return True
@@ -123,15 +146,14 @@ class MemoryEventStore:
         return events[version - 1] if version <= len(events) else None
 
     def _write(self, batch: Batch) -> None:
+        for key, change in batch.vault.items():
+            self.vault.require(key, change)
         for item in batch.events:
             events = self._streams.setdefault(item["stream"]["S"], [])
             assert int(item["version"]["N"]) == len(events) + 1, "what is loaded has no gaps"
             events.append(item)
-        for key, value in batch.vault.items():
-            if value is None:
-                self.vault.items.pop(key, None)
-            else:
-                self.vault.items[key] = value
+        for key, change in batch.vault.items():
+            self.vault.apply(key, change)
 
     async def scan(self) -> AsyncIterator[Recorded]:
         async for item in self.scan_items():
