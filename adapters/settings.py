@@ -198,6 +198,23 @@ class Settings(BaseSettings):
     )
     ad_requests_per_minute: int = Field(600_000, ge=1, description="Ad requests a minute and key")
 
+    # Accounts
+    account_keys: SecretStr = Field(
+        SecretStr(""),
+        description="Keys of e-mail hashes, refresh tokens and forms: `id:base64` of 32 random"
+        " bytes each, comma-separated, the first of which is used and all of which are taken; the"
+        " last one stays for ever. Empty: made of the key file",
+    )
+    public_url: str = Field(
+        "", description="The issuer: where browsers find the API; its own address if empty"
+    )
+    mailer: Literal["local", "ses"] = Field(
+        "local", description="Who sends mail: an outbox on this machine, or Amazon SES"
+    )
+    mail_from: str = Field(
+        "Homecast <no-reply@localhost>", description="Sender of mails; SES knows it as verified"
+    )
+
     # Personal data
     key_file: Path | None = Field(
         None, description="32 bytes that wrap the data keys on one machine, made at the first use"
@@ -253,6 +270,11 @@ class Settings(BaseSettings):
     def films_url(self) -> str:
         """Where others than this process serve films; empty: the API does, below ``/media``."""
         return self.media_url or (f"https://{self.media_domain}" if self.media_domain else "")
+
+    @property
+    def issuer(self) -> str:
+        """Without a slash at its end (RFC 8414 section 2)."""
+        return (self.public_url or self.api_url).rstrip("/")
 
     def events_table(self, context: str) -> str:
         return str(getattr(self, f"{context}_events_table"))
