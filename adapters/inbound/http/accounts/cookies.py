@@ -17,7 +17,7 @@ from fastapi import Request, Response
 SESSION_FOR = timedelta(days=30)
 DEVICE_FOR = timedelta(days=400)
 """As long as browsers keep any cookie."""
-VALUE = re.compile(r"[A-Za-z0-9._~-]{1,512}")
+VALUE = re.compile(r"[A-Za-z0-9._~-]{1,2048}")
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Cookie:
 
 SESSION = Cookie("homecast", SESSION_FOR)
 BEFORE = Cookie("homecast-before")
+PENDING = Cookie("homecast-code", timedelta(minutes=10))
+"""The password was right; a code is still to come."""
 DEVICE = Cookie("homecast-device", DEVICE_FOR)
 
 

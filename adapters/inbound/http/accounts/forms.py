@@ -77,15 +77,24 @@ def require_own_page(request: Request, origin: str) -> None:
         raise ForeignForm("the form came from another origin")
 
 
-async def read_form(request: Request) -> Mapping[str, str]:
-    """Raises ``MalformedRequest``. How long a body may be was looked at before (``Bodies``)."""
+async def read_body(request: Request) -> str:
+    """An encoded form as it came. Raises ``MalformedRequest``. How long it may be was looked at
+    before (``Bodies``)."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != FORM:
         raise MalformedRequest("a form is sent as application/x-www-form-urlencoded")
     try:
-        text = (await request.body()).decode("ascii")
+        return (await request.body()).decode("ascii")
+    except ValueError as error:
+        raise MalformedRequest("the form cannot be read") from error
+
+
+async def read_form(request: Request) -> Mapping[str, str]:
+    """Raises ``MalformedRequest``."""
+    text = await read_body(request)
+    try:
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS, errors="strict")
-    except ValueError as error:  # not ASCII, not UTF-8 once decoded, or too many
+    except ValueError as error:  # not UTF-8 once decoded, or too many
         raise MalformedRequest("the form cannot be read") from error
     fields = dict(pairs)
     if len(fields) != len(pairs):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote, urlsplit
 
-LONGEST = 4_096
+LONGEST = 16_000
+"""Characters; a request of a client may have 12,000, and comes along in encoded form."""
 PLAIN = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@/?%#-]*")
 """Characters of a path and a query (RFC 3986); no backslash, no space, no control character."""
 HOME = "/account"

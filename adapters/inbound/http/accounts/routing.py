@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
 
 from adapters.inbound.http.accounts import words
+from adapters.inbound.http.accounts.forms import read_body
 from adapters.inbound.http.accounts.parts import AccountPages
-from adapters.inbound.http.accounts.visit import Visit
+from adapters.inbound.http.accounts.visit import SAFE, Visit
 from adapters.inbound.http.edge import Exchange
 from adapters.inbound.http.problems import STATUS, headers_of
 from commands.accounts.sign_in_sessions import NotSignedIn, SignInTooOld
@@ -31,7 +33,9 @@ class For(Enum):
 class Page:
     """``show`` changes nothing, whoever fetches its address (scanners of mails do).
 
-    ``anonymous``: its forms are bound to the browser rather than to a session.
+    ``anonymous``: its forms are bound to the browser rather than to a session. ``relayed``: forms
+    of other sites may be sent here (OpenID Connect Core 3.1.2.1, RP-Initiated Logout 2); they are
+    turned into a request of ``show``, which is all that they can do.
     """
 
     path: str
@@ -39,10 +43,12 @@ class Page:
     submit: Handler | None = None
     whom: For = For.SIGNED_IN
     anonymous: bool = False
+    relayed: bool = False
 
     @property
     def methods(self) -> list[str]:
-        return [*(["GET", "HEAD"] if self.show else []), *(["POST"] if self.submit else [])]
+        posted = self.submit is not None or self.relayed
+        return [*(["GET", "HEAD"] if self.show else []), *(["POST"] if posted else [])]
 
 
 def add(app: FastAPI, pages: AccountPages, page: Page) -> None:
@@ -64,6 +70,8 @@ async def _answer(page: Page, visit: Visit) -> Response:
     away = visit.pages.elsewhere(visit.request)
     if away is not None:
         return visit.pages.redirect(away)
+    if page.relayed and visit.request.method == "POST":
+        return visit.pages.redirect(await as_query(visit.request))
     await visit.recognise()
     if page.whom != For.ANYBODY and visit.signed_in is None:
         return visit.to_sign_in()
@@ -77,9 +85,15 @@ async def _answer(page: Page, visit: Visit) -> Response:
             visit.me.require_recent(visit.now)
         return await handler(visit)
     except SignInTooOld:
-        return visit.to_sign_in(done="again")
+        return visit.to_sign_in("/signin/again")
     except NotSignedIn:
         return visit.to_sign_in()
+
+
+async def as_query(request: Request) -> str:
+    """Raises ``MalformedRequest``."""
+    body = await read_body(request)
+    return f"{request.url.path}?{quote(body, safe=SAFE)}"
 
 
 def wants_page(request: Request) -> bool:

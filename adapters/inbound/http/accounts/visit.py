@@ -10,11 +10,19 @@ from urllib.parse import quote, urlencode
 from fastapi import Request, Response
 
 from adapters.inbound.http.accounts import words
-from adapters.inbound.http.accounts.cookies import BEFORE, DEVICE, SESSION, Cookie, new_value
+from adapters.inbound.http.accounts.cookies import (
+    BEFORE,
+    DEVICE,
+    PENDING,
+    SESSION,
+    Cookie,
+    new_value,
+)
 from adapters.inbound.http.accounts.forms import FIELD, read_form, require_own_page
 from adapters.inbound.http.accounts.local_paths import is_local, local_path
 from adapters.inbound.http.edge import Exchange
-from commands.accounts.sign_in_sessions import SignedIn, Visitor
+from commands.accounts.entering import Entered
+from commands.accounts.sign_in_sessions import SignedIn, Visitor, sign_out
 from domain.kernel.recorded import Context
 
 if TYPE_CHECKING:
@@ -24,14 +32,6 @@ SAFE = "%/:?@!$&'()*+,;=-._~"
 """What may stand in a query as it is (RFC 3986 section 3.4)."""
 NOBODY = "nobody"
 """Principal of what a browser does before it is signed in."""
-PLACES = (
-    ("/account", "Overview"),
-    ("/account/security", "Security"),
-    ("/account/sessions", "Sessions"),
-    ("/account/services", "Linked services"),
-    ("/account/homes", "Homes"),
-    ("/account/data", "Your data"),
-)
 RESTARTS = ("/oauth2/",)
 """Paths that may lead to another origin, by redirects that a form may not take (``onward``)."""
 
@@ -93,6 +93,9 @@ class Visit:
         asked = self.form.get("return_to") or self.request.query_params.get("return_to", "")
         return asked if is_local(asked) else ""
 
+    def cookie(self, cookie: Cookie) -> str | None:
+        return self.pages.cookies.get(self.request, cookie)
+
     # --- cookies ---------------------------------------------------------------------------------
 
     def put(self, cookie: Cookie, value: str) -> None:
@@ -101,12 +104,19 @@ class Visit:
     def drop(self, cookie: Cookie) -> None:
         self._put[cookie] = None
 
-    def signed_in_anew(self, cookie: str, device: str | None) -> None:
-        """Nothing that was known of the browser before names it any more (session fixation)."""
-        self.put(SESSION, cookie)
-        if device:
-            self.put(DEVICE, device)
+    async def enter(self, entered: Entered) -> None:
+        """Nothing that was known of the browser before names it any more (session fixation); the
+        session that it had ends."""
+        if self.signed_in is not None:
+            await sign_out(self.pages.accounts.dispatcher, self.context, self.signed_in)
+        self.signed_in = entered.signed_in
+        self.put(SESSION, entered.cookie)
+        self.put(DEVICE, entered.device_cookie)
         self.drop(BEFORE)
+        self.drop(PENDING)
+
+    def knows_device(self, value: str) -> None:
+        self.put(DEVICE, value)
 
     def _binding(self) -> str | None:
         """Whom forms are made for: the session, or else the browser as it is before one."""
@@ -175,14 +185,14 @@ class Visit:
         """A page that leads to ``address`` by itself, which was looked at before."""
         return self.page("onward.html", address=address, heading=heading, text=text)
 
-    def to_sign_in(self, **query: str) -> Response:
+    def to_sign_in(self, page: str = "/signin") -> Response:
         """A form is not sent again for them: after it they come to its page, where it has one."""
         path = self.request.url.path
         if self.request.method != "POST" and self.request.url.query:
             path += f"?{quote(self.request.url.query, safe=SAFE)}"
         if self.request.method == "POST":
             path = self.field("return_to") or path.rpartition("/")[0] or path
-        return self.see_other("/signin", return_to=local_path(path), **query)
+        return self.see_other(page, return_to=local_path(path))
 
     def finish(self, answer: Response) -> Response:
         for cookie, value in self._put.items():

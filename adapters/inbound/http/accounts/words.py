@@ -66,6 +66,9 @@ TROUBLES: Mapping[str, Trouble] = {
     "rate_limited": Trouble(
         429, "Too many tries", "Please wait a little, then try again. Nothing was changed."
     ),
+    "too_many_attempts": Trouble(
+        429, "Too many tries", "Please wait a while, then try again. Nothing was changed."
+    ),
     "busy": Trouble(503, "We are busy", "Please try again in a moment. Nothing was changed."),
     "invalid_link": Trouble(
         404,
@@ -96,11 +99,14 @@ def trouble(code: str, status: int) -> Trouble:
 
 
 DONE: Mapping[str, str] = {
+    "already": "This address has an account already. Sign in with its password.",
+    "over": "That took too long. Please sign in again.",
     "signed-out": "You are signed out.",
     "password-reset": "Your new password is set. Sign in with it.",
     "password-changed": "Your password is changed. All other sessions are ended.",
     "password-set": "Your password is set.",
     "totp-on": "Codes of your app are asked for from now on.",
+    "enrolment-over": "That took too long. Begin again, with a new QR code.",
     "totp-off": "Codes of your app are not asked for any more.",
     "passkey-added": "Your passkey is added.",
     "passkey-removed": "The passkey is removed.",
