@@ -38,6 +38,7 @@ from commands.accounts import forgetting
 from commands.accounts.forgetting import (
     ERASURE,
     FORGETTING_POLICY,
+    CloseAccount,
     Eraser,
     FinishForgetting,
     RevokeTokens,
@@ -142,6 +143,7 @@ def command_handlers(
         ContinueDeparture: departures.advance,
         StartForgetting: start_forgetting,
         RevokeTokens: eraser.revoke_tokens,
+        CloseAccount: eraser.close,
         FinishForgetting: eraser.finish,
     }
 

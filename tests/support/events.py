@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from adapters.outbound.dynamodb.codec import to_cloud_event
-from domain.accounts import forgetting
+from domain.accounts import account, email_address, forgetting, mail, sessions
 from domain.devices import departure, device, lane
 from domain.devices import remote_command as rc
 from domain.devices.capabilities import KINDS, DeviceKind
@@ -64,6 +64,39 @@ FORGETTING: tuple[tuple[type[Event], dict[str, Any]], ...] = (
     (forgetting.ForgettingCanceled, {"by": "cli:root"}),
     (forgetting.ForgettingStarted, {}),
     (forgetting.AccountForgotten, {}),
+)
+
+EMAIL_HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+PASSKEY = "q83vEjRWeJCrze8SNFZ4kA"
+ACCOUNT: tuple[tuple[type[Event], dict[str, Any]], ...] = (
+    (account.AccountRegistered, {"email_hash": EMAIL_HASH, "email": "jo@home.example"}),
+    (account.EmailChanged, {"email_hash": EMAIL_HASH[::-1], "email": "küche@home.example"}),
+    (account.PasswordSet, {"how": "reset"}),
+    (account.TotpEnabled, {}),
+    (account.TotpDisabled, {}),
+    (account.RecoveryCodesIssued, {"count": 10}),
+    (account.RecoveryCodeUsed, {"left": 9}),
+    (account.PasskeyAdded, {"credential_id": PASSKEY, "name": "Jo’s phone"}),
+    (account.PasskeyRemoved, {"credential_id": PASSKEY}),
+    (account.SignInsFailed, {}),
+    (account.SignInLocked, {"until": AT + timedelta(minutes=15)}),
+    (account.SignInUnlocked, {"by": "sign_in"}),
+    (account.AccountClosed, {}),
+)
+SESSION_ID = "01KA0000000000000000000005"
+SESSIONS: tuple[tuple[type[Event], dict[str, Any]], ...] = (
+    (
+        sessions.SessionStarted,
+        {
+            "session_id": SESSION_ID,
+            "amr": ("pwd", "otp", "mfa"),
+            "expires_at": AT + timedelta(days=30),
+            "address": "2001:db8::7",
+            "agent": "Mozilla/5.0 (X11; Linux x86_64)",
+            "country": "DE",
+        },
+    ),
+    (sessions.SessionsEnded, {"session_ids": (SESSION_ID,), "reason": "signed_out"}),
 )
 
 CREATIVE_ID = "abcdefghijklmnopqrstuvwx23"
@@ -172,6 +205,13 @@ def _media(stream: str, event_type: type[Event], version: int, **fields: Any) ->
     return event_type(originator_id=stream, originator_version=version, timestamp=AT, **fields)
 
 
+def _of_account(category: str, rows: tuple[tuple[type[Event], dict[str, Any]], ...]) -> list[Event]:
+    return [
+        _media(f"{category}-{ACCOUNT_ID}", event_type, version, account_id=ACCOUNT_ID, **fields)
+        for version, (event_type, fields) in enumerate(rows, 1)
+    ]
+
+
 EXAMPLES: tuple[Event, ...] = (
     _device(
         device.DeviceClaimed,
@@ -239,6 +279,17 @@ EXAMPLES: tuple[Event, ...] = (
         )
         for version, (event_type, fields) in enumerate(FORGETTING, 1)
     ),
+    *_of_account("account", ACCOUNT),
+    *_of_account("sessions", SESSIONS),
+    _media(f"email-{EMAIL_HASH}", email_address.EmailReserved, 1, account_id=ACCOUNT_ID),
+    _media(f"email-{EMAIL_HASH}", email_address.EmailReleased, 2, account_id=ACCOUNT_ID),
+    _media(
+        "mail-01KA0000000000000000000006",
+        mail.MailRequested,
+        1,
+        kind="sign_in_notice",
+        account_id=ACCOUNT_ID,
+    ),
     *(
         _media(f"creative-{CREATIVE_ID}", event_type, version, **fields)
         for version, (event_type, fields) in enumerate(CREATIVE, 1)
@@ -261,6 +312,9 @@ def golden_file(topic: str, class_version: int, *, sealed: bool = False) -> Path
 
 SEALED = [event.TOPIC for event in EXAMPLES if personal_fields(type(event))]
 """Types with personal fields. A golden file without ``sealed`` shows the form from before."""
+SEALED_LATER = {device.DeviceClaimed.TOPIC, device.DeviceRenamed.TOPIC}
+"""Those that were released before personal fields were sealed."""
+NEVER_PLAIN = set(SEALED) - SEALED_LATER
 BEFORE_SEALING = {
     event.TOPIC: event.model_copy(update={"account_id": None})
     for event in EXAMPLES

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+from domain.accounts.account import AccountEvent
+from domain.accounts.email_address import EmailAddressEvent
 from domain.accounts.forgetting import ForgettingEvent
+from domain.accounts.mail import MailEvent
+from domain.accounts.sessions import SessionsEvent
 from domain.devices.departure import DepartureEvent
 from domain.devices.device import DeviceEvent
 from domain.devices.lane import LaneEvent
@@ -27,6 +31,10 @@ PUBLIC: tuple[type[Event], ...] = tuple(
         LaneEvent,
         DepartureEvent,
         ForgettingEvent,
+        AccountEvent,
+        EmailAddressEvent,
+        SessionsEvent,
+        MailEvent,
         CreativeEvent,
         ContentEvent,
         BrokerEvent,

@@ -16,7 +16,11 @@ from typing import Any, Literal, get_args
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from domain.accounts.account import AccountEvent
+from domain.accounts.email_address import EmailAddressEvent
 from domain.accounts.forgetting import ForgettingEvent
+from domain.accounts.mail import MailEvent
+from domain.accounts.sessions import SessionsEvent
 from domain.devices.departure import DepartureEvent
 from domain.devices.device import DeviceEvent
 from domain.devices.lane import LaneEvent
@@ -39,6 +43,10 @@ EVENT_TYPES: dict[str, type[Event]] = {
         LaneEvent,
         DepartureEvent,
         ForgettingEvent,
+        AccountEvent,
+        EmailAddressEvent,
+        SessionsEvent,
+        MailEvent,
         CreativeEvent,
         ContentEvent,
         BrokerEvent,
