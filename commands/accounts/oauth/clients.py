@@ -152,6 +152,11 @@ class Clients:
         self._vault = vault
         self._held: OrderedDict[str, tuple[float, KnownClient | None]] = OrderedDict()
 
+    def held(self, client_id: str) -> KnownClient | None:
+        """None also where nothing is remembered."""
+        held = self._held.get(client_id)
+        return held[1] if held is not None and held[0] > time.monotonic() else None
+
     async def find(self, client_id: str) -> KnownClient | None:
         """None: there is none, or it was retired."""
         held = self._held.get(client_id)
