@@ -76,7 +76,7 @@ class KnownClient:
 
 def new_secret() -> str:
     """256 random bits; to be shown once."""
-    return "hcs_" + secrets.token_urlsafe(32)
+    return "hck_" + secrets.token_urlsafe(32)
 
 
 def _digest(secret: str) -> bytes:
@@ -99,7 +99,7 @@ async def register(unit: Unit, vault: Vault, message: RegisterClient) -> Client:
 
 
 async def issue_secret(unit: Unit, vault: Vault, message: IssueSecret) -> Client:
-    """The one before stays good until the next. Raises ``ClientNotFound``, ``ClientHasNoSecret``."""
+    """The one before stays good for now. Raises ``ClientNotFound`` or ``ClientHasNoSecret``."""
     state = await unit.load(CLIENT, message.client_id)
     fields = {"client_id": message.client_id, "secret_id": message.secret_id}
     events = rules.issue_secret(state, **fields, by=unit.context.principal, at=unit.at)

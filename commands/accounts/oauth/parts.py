@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from commands.accounts.keys import AccountKeys
 from commands.accounts.oauth.attempts import Attempts
 from commands.accounts.oauth.clients import Clients
-from commands.accounts.oauth.ports import Counters, Families, People, Revocations
+from commands.accounts.oauth.ports import Counters, Introspection, People, Revocations
 from commands.accounts.oauth.signing_keys import SigningKeys
 from commands.kernel.dispatch import Dispatcher
 from commands.kernel.ports import Clock, Ids, Vault
@@ -31,7 +31,7 @@ class OAuth:
     clients: Clients
     signing_keys: SigningKeys
     people: People
-    families: Families
+    introspection: Introspection
     revocations: Revocations
     client_attempts: Attempts
     user_code_attempts: Attempts

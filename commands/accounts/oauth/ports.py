@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from commands.accounts.token_family import TokenFamily
-
 
 class SignedIn(Protocol):
     """Who is signed in at the browser, and since when; ``amr`` by RFC 8176."""
@@ -39,14 +37,34 @@ class People(Protocol):
 
 
 class Revocations(Protocol):
+    """Told after the vault was written. Never raises: where that fails, what others remember ends
+    by itself, within 30 s."""
+
     async def told(self, grant_ids: Collection[str]) -> None:
-        """Tokens of these grants ended: whoever keeps or uses some lets them go. Never raises; it
-        is a hint, and what was kept has an end of its own."""
+        """All tokens of these grants are worthless, for good."""
+
+    async def changed(self, grant_ids: Collection[str]) -> None:
+        """A token of these grants is, and others are not: to be read anew."""
 
 
-class Families(Protocol):
-    async def get(self, grant_id: str) -> TokenFamily | None:
-        """As it was some seconds ago at the most; told revocations count at once."""
+class Bearer(Protocol):
+    """What an access token allows. ``account_id`` None: a client of itself; ``client_id`` None: a
+    personal access token; ``expires_at`` None: until revoked."""
+
+    @property
+    def account_id(self) -> str | None: ...
+    @property
+    def client_id(self) -> str | None: ...
+    @property
+    def scopes(self) -> frozenset[str]: ...
+    @property
+    def expires_at(self) -> datetime | None: ...
+
+
+class Introspection(Protocol):
+    async def introspect(self, token: str) -> Bearer | None:
+        """None for whatever is no access token that holds. What was read may be remembered for 30 s
+        at the most; revocations that were told count at once."""
 
 
 class Counters(Protocol):
