@@ -20,8 +20,9 @@ from adapters.inbound.cli import contracts
 from adapters.inbound.gateway import asyncapi
 from adapters.inbound.http import problems, problems_page
 from adapters.settings import Settings
-from domain.accounts import forgetting
+from domain.accounts import client, forgetting
 from domain.accounts.forgetting import ForgettingEvent
+from domain.accounts.grants import GrantsEvent
 from domain.devices import departure, device, remote_command
 from domain.devices.lane import LaneEvent
 from domain.kernel.event import Event
@@ -45,6 +46,7 @@ def state_machines() -> str:
         _machine("Device", device.MACHINE),
         _machine("Departure of an account from the devices context", departure.MACHINE),
         _machine("Forgetting an account", forgetting.MACHINE),
+        _machine("OAuth client", client.MACHINE),
         _machine("Creative", creative.MACHINE),
         _machine("Broker", broker.MACHINE),
     )
@@ -111,6 +113,8 @@ def events() -> str:
             departure.DepartureEvent,
         ),
         _category("forgetting-{account id}: how an account is forgotten", ForgettingEvent),
+        _category("client-{client id}: an OAuth client", client.ClientEvent),
+        _category("grants-{account id}: what an account allowed to clients", GrantsEvent),
         _category(
             "creative-{creative id}: one film, from its discovery to what can be played",
             creative.CreativeEvent,

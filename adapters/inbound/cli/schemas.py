@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+from domain.accounts.client import ClientEvent
 from domain.accounts.forgetting import ForgettingEvent
+from domain.accounts.grants import GrantsEvent
 from domain.devices.departure import DepartureEvent
 from domain.devices.device import DeviceEvent
 from domain.devices.lane import LaneEvent
@@ -27,6 +29,8 @@ PUBLIC: tuple[type[Event], ...] = tuple(
         LaneEvent,
         DepartureEvent,
         ForgettingEvent,
+        ClientEvent,
+        GrantsEvent,
         CreativeEvent,
         ContentEvent,
         BrokerEvent,

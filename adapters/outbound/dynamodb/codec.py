@@ -16,7 +16,9 @@ from typing import Any, Literal, get_args
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from domain.accounts.client import ClientEvent
 from domain.accounts.forgetting import ForgettingEvent
+from domain.accounts.grants import GrantsEvent
 from domain.devices.departure import DepartureEvent
 from domain.devices.device import DeviceEvent
 from domain.devices.lane import LaneEvent
@@ -39,6 +41,8 @@ EVENT_TYPES: dict[str, type[Event]] = {
         LaneEvent,
         DepartureEvent,
         ForgettingEvent,
+        ClientEvent,
+        GrantsEvent,
         CreativeEvent,
         ContentEvent,
         BrokerEvent,

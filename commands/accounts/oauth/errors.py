@@ -32,12 +32,6 @@ class UnsupportedGrantType(Refused):
     code = "unsupported_grant_type"
 
 
-class UnsupportedTokenType(Refused):
-    """Tokens of this type cannot be revoked here (RFC 7009 section 2.2.1)."""
-
-    code = "unsupported_token_type"
-
-
 class InvalidScope(Refused):
     """A scope is unknown, or not for this client (RFC 6749 section 5.2)."""
 

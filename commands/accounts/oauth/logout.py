@@ -36,7 +36,7 @@ class LogoutRequest:
 
 
 async def validate(oauth: OAuth, parameters: Parameters) -> LogoutRequest:
-    """Raises ``UntrustedRequest``, to be shown: nobody is redirected then, and nobody signed out."""
+    """Raises ``UntrustedRequest``, to be shown: nobody is redirected then, or signed out."""
     given = {name: value for name, value in parameters if name in TAKEN and value}
     counted = Counter(name for name, _ in parameters)
     if any(times > 1 for times in counted.values()):
