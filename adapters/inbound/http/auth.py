@@ -28,10 +28,13 @@ V = TypeVar("V")
 PUBLIC = frozenset({"/", "/ads", "/assets/{digest}/{name}", "/docs", "/docs/{name}",
                     "/openapi.json", "/health/live", "/health/ready", "/beacons/{event}",
                     "/media/{key:path}", "/v1/brokers/{broker}/vast", "/v1/brokers/{broker}/vmap",
-                    "/v1/brokers/{broker}/assets"})  # fmt: skip
+                    "/v1/brokers/{broker}/assets", "/oauth2/token", "/oauth2/revoke",
+                    "/oauth2/introspect", "/oauth2/device_authorization", "/oauth2/userinfo",
+                    "/oauth2/jwks", "/.well-known/oauth-authorization-server",
+                    "/.well-known/openid-configuration"})  # fmt: skip
 """Routes that need no token: beacons carry one of their own, films are as public as ads are, and ad
-requests are looked at by themselves (``ads/admission``). Every other one lies below ``/v1`` and
-names a scope."""
+requests are looked at by themselves (``ads/admission``), as are clients of OAuth. Every other one
+lies below ``/v1`` and names a scope."""
 AD_REQUEST = re.compile(r"/v1/brokers/[a-z0-9-]+/(vast|vmap|assets)")
 ANY_ORIGIN = (
     (b"access-control-allow-origin", b"*"),
