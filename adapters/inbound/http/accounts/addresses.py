@@ -45,9 +45,7 @@ async def show_confirm(visit: Visit) -> Response:
 
 async def confirm(visit: Visit) -> Response:
     try:
-        await confirm_email_change(
-            visit.pages.accounts, visit.context, token=visit.field("token")
-        )
+        await confirm_email_change(visit.pages.accounts, visit.context, token=visit.field("token"))
     except EmailTaken:
         return visit.page(
             "error.html",

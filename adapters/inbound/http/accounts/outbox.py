@@ -22,7 +22,8 @@ async def show(visit: Visit) -> Response:
 async def show_one(visit: Visit) -> Response:
     outbox = visit.pages.outbox
     assert outbox is not None
-    mail = await outbox.get(visit.request.path_params["mail_id"])
+    wanted = visit.request.path_params["mail_id"]
+    mail = next((one for one in await outbox.newest() if one.id == wanted), None)
     if mail is None:
         raise RouteNotFound("no such mail")
     return visit.page("outbox_mail.html", mail=mail, pieces=list(pieces(mail.text)))

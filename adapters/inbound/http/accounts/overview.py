@@ -14,7 +14,7 @@ from domain.accounts.account import Account
 LAST = 5
 RECENTLY = timedelta(days=7)
 FEW_CODES = 3
-Warning_ = tuple[str, str, str]
+Concern = tuple[str, str, str]
 """What is the matter, and where something can be done about it, by address and name."""
 
 
@@ -40,9 +40,9 @@ def ways_in_words(account: Account) -> str:
     return ", ".join(ways)
 
 
-async def warnings(visit: Visit, account: Account) -> list[Warning_]:
+async def warnings(visit: Visit, account: Account) -> list[Concern]:
     """The gravest first."""
-    found: list[Warning_] = []
+    found: list[Concern] = []
     due_at = await deletion_due(visit.pages.accounts, visit.me.account_id)
     if due_at is not None:
         text = f"Your account will be deleted on {words.moment(due_at)}."

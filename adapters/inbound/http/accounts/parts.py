@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from urllib.parse import quote, urlsplit
@@ -30,22 +29,24 @@ PLACES = (
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-@dataclass(frozen=True)
-class SentMail:
-    """As the local outbox keeps it."""
+class Letter(Protocol):
+    """A mail as the local outbox keeps it. ``sent_at`` None: it does not say."""
 
-    id: str
-    to: str
-    subject: str
-    text: str
-    at: datetime
+    @property
+    def id(self) -> str: ...
+    @property
+    def to(self) -> str: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def sent_at(self) -> datetime | None: ...
 
 
 class Outbox(Protocol):
-    async def newest(self) -> Sequence[SentMail]:
+    async def newest(self) -> Sequence[Letter]:
         """Newest first; a bounded number."""
-
-    async def get(self, mail_id: str) -> SentMail | None: ...
 
 
 class AccountPages:

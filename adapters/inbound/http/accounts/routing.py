@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
@@ -13,10 +14,10 @@ from adapters.inbound.http.accounts import words
 from adapters.inbound.http.accounts.forms import read_body
 from adapters.inbound.http.accounts.parts import AccountPages
 from adapters.inbound.http.accounts.visit import SAFE, Visit
-from adapters.inbound.http.edge import Exchange
+from adapters.inbound.http.edge import ERROR_PAGE, Exchange
 from adapters.inbound.http.problems import STATUS, headers_of
 from commands.accounts.sign_in_sessions import NotSignedIn, SignInTooOld
-from domain.kernel.errors import HomecastError, NotFound
+from domain.kernel.errors import HomecastError
 
 Handler = Callable[[Visit], Awaitable[Response]]
 
@@ -54,7 +55,8 @@ class Page:
 def add(app: FastAPI, pages: AccountPages, page: Page) -> None:
     async def endpoint(request: Request) -> Response:
         visit = Visit(pages, request, anonymous=page.anonymous)
-        request.scope["homecast.page"] = lambda error: error_page(visit, error)
+        if wants_page(request):
+            request.scope[ERROR_PAGE] = partial(error_page, visit)
         try:
             return await _answer(page, visit)
         except HomecastError as error:
@@ -104,17 +106,15 @@ def wants_page(request: Request) -> bool:
 
 def error_page(visit: Visit, error: HomecastError) -> Response:
     status = STATUS.get(error.code, 500)
-    if isinstance(error, NotFound):
-        status = 404
     told = words.trouble(error.code, status)
     exchange: Exchange = visit.request.scope["homecast.exchange"]
     answer = visit.page(
         "error.html",
-        status=told.status,
+        status=status,
         heading=told.title,
         text=told.text,
         onward=("/account", "To your account") if visit.signed_in else ("/signin", "To the start"),
-        reference=exchange.correlation_id if told.status >= 500 else None,
+        reference=exchange.correlation_id if status >= 500 else None,
     )
     if "retry_after" in error.extra:
         answer.headers["Retry-After"] = headers_of(error)["Retry-After"]

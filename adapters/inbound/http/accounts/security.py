@@ -89,9 +89,7 @@ async def confirm_totp(visit: Visit) -> Response:
             visit.pages.accounts, visit.context, visit.me, visit.field("code").replace(" ", "")
         )
     except WrongCode:
-        return visit.page(
-            "totp_again.html", here=HERE, errors={"code": WRONG_CODE}
-        )
+        return visit.page("totp_again.html", here=HERE, errors={"code": WRONG_CODE})
     except (EnrolmentOver, TotpIsOn):
         return visit.see_other(HERE, done="enrolment-over")
     return _codes(visit, codes)

@@ -7,95 +7,76 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from commands.accounts.oauth.scopes import HOMES_WRITE, WORDS
+from commands.accounts.tokens import COMMANDS_WRITE, DEVICES_WRITE
+
 
 class Scope(NamedTuple):
-    """``allows`` follows "This will let it"; ``wary``: whether it acts, and not only sees."""
+    """``wary``: whether it acts, and not only sees."""
 
     allows: str
     wary: bool = False
 
 
-SCOPES: Mapping[str, Scope] = {
-    "openid": Scope("know that it is you, by an id"),
-    "profile": Scope("see when your account was last changed"),
-    "email": Scope("see your e-mail address"),
-    "offline_access": Scope("keep this access while you are away, until you remove it"),
-    "account:read": Scope("see your account: its address and its security settings"),
-    "devices:read": Scope("see your devices and what they report"),
-    "devices:write": Scope("add, rename and remove your devices", wary=True),
-    "commands:write": Scope("control your devices: switch, dim, lock, unlock", wary=True),
-    "homes:read": Scope("see who belongs to your home"),
-    "homes:write": Scope("invite people to your home and remove them", wary=True),
-    "ads:request": Scope("ask for ad breaks"),
-    "ads:read": Scope("see ads, brokers and reports"),
-    "ads:manage": Scope("change ads and brokers", wary=True),
-    "operate": Scope("operate the platform itself", wary=True),
-}
+WARY = frozenset((DEVICES_WRITE, COMMANDS_WRITE, HOMES_WRITE))
 
 
 def scopes_in_words(scopes: Iterable[str]) -> list[Scope]:
-    """What acts comes last. One without words is shown by its name: nothing is left unsaid."""
-    known = [SCOPES.get(one, Scope(f"use “{one}”", wary=True)) for one in ordered(scopes)]
+    """In the order of the table, what acts last. One without words is shown by its name: nothing is
+    left unsaid."""
+    places = {name: number for number, name in enumerate(WORDS)}
+    asked = sorted(scopes, key=lambda one: (places.get(one, len(places)), one))
+    known = [
+        Scope(WORDS.get(one, f"Use “{one}”"), one in WARY or one not in WORDS) for one in asked
+    ]
     return sorted(known, key=lambda one: one.wary)
 
 
-def ordered(scopes: Iterable[str]) -> list[str]:
-    places = {name: number for number, name in enumerate(SCOPES)}
-    return sorted(scopes, key=lambda one: (places.get(one, len(places)), one))
-
-
 class Trouble(NamedTuple):
-    status: int
     title: str
     text: str
 
 
 TROUBLES: Mapping[str, Trouble] = {
     "foreign_form": Trouble(
-        403, "This form was not sent", "It did not come from a page of ours. Open the page again."
+        "This form was not taken", "It did not come from a page of ours. Open the page again."
     ),
     "form_expired": Trouble(
-        403,
         "This page was open for too long",
         "Nothing was changed. Open the page again and repeat what you did.",
     ),
-    "malformed_request": Trouble(
-        400, "This form could not be read", "Open the page again and repeat what you did."
-    ),
-    "route_not_found": Trouble(404, "Nothing is here", "The address may be mistyped or old."),
-    "rate_limited": Trouble(
-        429, "Too many tries", "Please wait a little, then try again. Nothing was changed."
-    ),
-    "too_many_attempts": Trouble(
-        429, "Too many tries", "Please wait a while, then try again. Nothing was changed."
-    ),
-    "busy": Trouble(503, "We are busy", "Please try again in a moment. Nothing was changed."),
     "invalid_link": Trouble(
-        404,
         "This link does not work any more",
         "It was used before, or it is too old. Ask for a new one.",
     ),
-    "version_conflict": Trouble(
-        409, "Something else changed it first", "Open the page again to see how it is now."
+    "untrusted_request": Trouble(
+        "We cannot go on with this",
+        "The app or site that sent you here asked in a way that we do not trust. Go back to it and"
+        " try again; if that does not help, tell its makers.",
+    ),
+    "forgetting_has_started": Trouble(
+        "It is too late", "Your account is being deleted already. We cannot bring it back."
     ),
 }
+"""By the code of an error."""
 BY_STATUS: Mapping[int, Trouble] = {
-    400: TROUBLES["malformed_request"],
-    403: Trouble(403, "This is not allowed", "Your account does not have the right to do that."),
-    404: TROUBLES["route_not_found"],
-    409: TROUBLES["version_conflict"],
-    422: Trouble(422, "Something is missing", "Go back, look at what you entered, and try again."),
-    429: TROUBLES["rate_limited"],
-    500: Trouble(
-        500, "Something went wrong here", "It is our fault, and it is logged. Please try again."
-    ),
-    503: Trouble(503, "We cannot do that right now", "Please try again in a moment."),
-    504: Trouble(504, "That took too long", "Please look whether it was done before you repeat it."),
+    400: Trouble("This form could not be read", "Open the page again and repeat what you did."),
+    403: Trouble("This is not allowed", "Your account does not have the right to do that."),
+    404: Trouble("Nothing is here", "The address may be mistyped or old."),
+    409: Trouble("Something else changed it first", "Open the page again to see how it is now."),
+    429: Trouble("Too many tries", "Please wait a while, then try again. Nothing was changed."),
+    503: Trouble("We cannot do that right now", "Please try again in a moment."),
+    504: Trouble("That took too long", "Look whether it was done before you repeat it."),
 }
+DEFECT = Trouble(
+    "Something went wrong here", "It is our fault, and it is in our log. Please try again."
+)
+REFUSED = Trouble("That did not work", "Go back, look at what you entered, and try again.")
 
 
 def trouble(code: str, status: int) -> Trouble:
-    return TROUBLES.get(code) or BY_STATUS.get(status) or Trouble(status, *BY_STATUS[422][1:])
+    other = DEFECT if status >= 500 else REFUSED
+    return TROUBLES.get(code) or BY_STATUS.get(status, other)
 
 
 DONE: Mapping[str, str] = {

@@ -20,7 +20,9 @@ def test_nothing_escapes_the_escaping_and_nothing_is_inline(path: Path) -> None:
     assert not re.search(r"\sstyle=|\son[a-z]+=|javascript:", text)
     assert not re.search(r"<script(?![^>]*\ssrc=)", text)
     assert not re.search(r'(?:src|href|action)="(?!/|#|\{)', text)
-    assert not re.search(r"\s(?!url)[a-z-]+=\{\{", text), "every value of an attribute stands in quotes"
+    assert not re.search(r"\s(?!url)[a-z-]+=\{\{", text), (
+        "every value of an attribute stands in quotes"
+    )
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
