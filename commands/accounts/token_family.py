@@ -190,6 +190,25 @@ def refresh(
     return _with_access(family, keys, wanted, now=now, lifetime=lifetime)
 
 
+def is_refresh_token(family: TokenFamily, keys: TokenKeys, token: str) -> bool:
+    """Whether it was really given, be it replaced or not."""
+    try:
+        _authentic(family, keys, token)
+    except InvalidGrant:
+        return False
+    return True
+
+
+def is_usable(
+    family: TokenFamily, keys: TokenKeys, token: str, *, now: datetime, rotation: Rotation
+) -> bool:
+    """Whether a refresh with it would do."""
+    if family.expires_at <= now or not is_refresh_token(family, keys, token):
+        return False
+    generation = _authentic(family, keys, token)
+    return generation == family.generation or _within_grace(family, generation, now, rotation)
+
+
 def _authentic(family: TokenFamily, keys: TokenKeys, token: str) -> int:
     """The generation of a refresh token that was really given. Raises ``InvalidGrant``."""
     parts = REFRESH.fullmatch(token)

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from adapters.outbound.dynamodb.codec import to_cloud_event
-from domain.accounts import account, email_address, forgetting, mail, sessions
+from domain.accounts import account, client, email_address, forgetting, grants, mail, sessions
 from domain.devices import departure, device, lane
 from domain.devices import remote_command as rc
 from domain.devices.capabilities import KINDS, DeviceKind
@@ -64,6 +64,44 @@ FORGETTING: tuple[tuple[type[Event], dict[str, Any]], ...] = (
     (forgetting.ForgettingCanceled, {"by": "cli:root"}),
     (forgetting.ForgettingStarted, {}),
     (forgetting.AccountForgotten, {}),
+)
+CLIENT_CONFIG = client.ClientConfig(
+    name="Alexa",
+    profile=client.Profile.ALEXA,
+    redirect_uris=("https://pitangui.amazon.com/api/skill/link/M2AAAAAAAAAAAA",),
+    post_logout_redirect_uris=(),
+    grant_types=(client.GrantType.AUTHORIZATION_CODE, client.GrantType.REFRESH_TOKEN),
+    auth_methods=(client.AuthMethod.BASIC, client.AuthMethod.POST),
+    scopes=("commands:write", "devices:read"),
+    pkce_required=False,
+    rotation=client.RotationKind.GRACE,
+    grace_seconds=300,
+    idle_days=400,
+)
+CLIENT: tuple[tuple[type[Event], dict[str, Any]], ...] = (
+    (client.ClientRegistered, {"config": CLIENT_CONFIG}),
+    (client.ClientSecretIssued, {"secret_id": "01KA0000000000000000000010", "replaced": ()}),
+    (client.ClientChanged, {"config": CLIENT_CONFIG.model_copy(update={"absolute_days": 730})}),
+    (client.ClientRetired, {}),
+)
+GRANT_ID = "01KA0000000000000000000011"
+GRANTS: tuple[tuple[type[Event], dict[str, Any]], ...] = (
+    (
+        grants.GrantGiven,
+        {
+            "grant_id": GRANT_ID,
+            "client_id": "alexa",
+            "scopes": ("commands:write", "devices:read"),
+            "session_id": "01KA0000000000000000000012",
+            "refreshable": True,
+            "ends_at": AT + timedelta(days=400),
+        },
+    ),
+    (grants.RefreshTokenReused, {"grant_id": GRANT_ID}),
+    (
+        grants.GrantsRevoked,
+        {"grant_ids": (GRANT_ID,), "reason": grants.Because.REFRESH_REUSE},
+    ),
 )
 
 EMAIL_HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -289,6 +327,27 @@ EXAMPLES: tuple[Event, ...] = (
         1,
         kind="sign_in_notice",
         account_id=ACCOUNT_ID,
+    ),
+    *(
+        event_type(
+            originator_id="client-alexa",
+            originator_version=version,
+            timestamp=AT,
+            client_id="alexa",
+            by="cli:root",
+            **fields,
+        )
+        for version, (event_type, fields) in enumerate(CLIENT, 1)
+    ),
+    *(
+        event_type(
+            originator_id=f"grants-{ACCOUNT_ID}",
+            originator_version=version,
+            timestamp=AT,
+            account_id=ACCOUNT_ID,
+            **fields,
+        )
+        for version, (event_type, fields) in enumerate(GRANTS, 1)
     ),
     *(
         _media(f"creative-{CREATIVE_ID}", event_type, version, **fields)

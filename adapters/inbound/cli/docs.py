@@ -20,9 +20,10 @@ from adapters.inbound.cli import contracts
 from adapters.inbound.gateway import asyncapi
 from adapters.inbound.http import problems, problems_page
 from adapters.settings import Settings
-from domain.accounts import account, forgetting
+from domain.accounts import account, client, forgetting
 from domain.accounts.email_address import EmailAddressEvent
 from domain.accounts.forgetting import ForgettingEvent
+from domain.accounts.grants import GrantsEvent
 from domain.accounts.mail import MailEvent
 from domain.accounts.sessions import SessionsEvent
 from domain.devices import departure, device, remote_command
@@ -49,6 +50,7 @@ def state_machines() -> str:
         _machine("Departure of an account from the devices context", departure.MACHINE),
         _machine("Account", account.MACHINE),
         _machine("Forgetting an account", forgetting.MACHINE),
+        _machine("OAuth client", client.MACHINE),
         _machine("Creative", creative.MACHINE),
         _machine("Broker", broker.MACHINE),
     )
@@ -119,6 +121,8 @@ def events() -> str:
         _category("email-{keyed hash}: which account has an e-mail address", EmailAddressEvent),
         _category("sessions-{account id}: the browsers that are signed in", SessionsEvent),
         _category("mail-{mail id}: one mail that is to be sent", MailEvent),
+        _category("client-{client id}: an OAuth client", client.ClientEvent),
+        _category("grants-{account id}: what an account allowed to clients", GrantsEvent),
         _category(
             "creative-{creative id}: one film, from its discovery to what can be played",
             creative.CreativeEvent,

@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from domain.accounts.account import AccountEvent
+from domain.accounts.client import ClientEvent
 from domain.accounts.email_address import EmailAddressEvent
 from domain.accounts.forgetting import ForgettingEvent
+from domain.accounts.grants import GrantsEvent
 from domain.accounts.mail import MailEvent
 from domain.accounts.sessions import SessionsEvent
 from domain.devices.departure import DepartureEvent
@@ -35,6 +37,8 @@ PUBLIC: tuple[type[Event], ...] = tuple(
         EmailAddressEvent,
         SessionsEvent,
         MailEvent,
+        ClientEvent,
+        GrantsEvent,
         CreativeEvent,
         ContentEvent,
         BrokerEvent,

@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from adapters.inbound.http.accounts.paths import PAGES
 from adapters.inbound.http.edge import API, Exchange, header_of
 from adapters.inbound.http.errors import InsufficientScope, Unauthenticated
 from adapters.inbound.http.limits import FailureLimits, TokenLimits
@@ -28,10 +29,13 @@ V = TypeVar("V")
 PUBLIC = frozenset({"/", "/ads", "/assets/{digest}/{name}", "/docs", "/docs/{name}",
                     "/openapi.json", "/health/live", "/health/ready", "/beacons/{event}",
                     "/media/{key:path}", "/v1/brokers/{broker}/vast", "/v1/brokers/{broker}/vmap",
-                    "/v1/brokers/{broker}/assets"})  # fmt: skip
+                    "/v1/brokers/{broker}/assets", "/oauth2/token", "/oauth2/revoke",
+                    "/oauth2/introspect", "/oauth2/device_authorization", "/oauth2/userinfo",
+                    "/oauth2/jwks", "/.well-known/oauth-authorization-server",
+                    "/.well-known/openid-configuration"}) | PAGES  # fmt: skip
 """Routes that need no token: beacons carry one of their own, films are as public as ads are, and ad
-requests are looked at by themselves (``ads/admission``). Every other one lies below ``/v1`` and
-names a scope."""
+requests are looked at by themselves (``ads/admission``), as are clients of OAuth. Pages go by a
+cookie, which opens nothing below ``/v1``. Every other one lies there and names a scope."""
 AD_REQUEST = re.compile(r"/v1/brokers/[a-z0-9-]+/(vast|vmap|assets)")
 ANY_ORIGIN = (
     (b"access-control-allow-origin", b"*"),

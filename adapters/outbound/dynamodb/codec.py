@@ -17,8 +17,10 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from domain.accounts.account import AccountEvent
+from domain.accounts.client import ClientEvent
 from domain.accounts.email_address import EmailAddressEvent
 from domain.accounts.forgetting import ForgettingEvent
+from domain.accounts.grants import GrantsEvent
 from domain.accounts.mail import MailEvent
 from domain.accounts.sessions import SessionsEvent
 from domain.devices.departure import DepartureEvent
@@ -47,6 +49,8 @@ EVENT_TYPES: dict[str, type[Event]] = {
         EmailAddressEvent,
         SessionsEvent,
         MailEvent,
+        ClientEvent,
+        GrantsEvent,
         CreativeEvent,
         ContentEvent,
         BrokerEvent,
