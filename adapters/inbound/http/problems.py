@@ -20,10 +20,12 @@ STATUS: Mapping[str, int] = {
     "malformed_request": 400,
     "invalid_consistency_token": 400,
     "invalid_beacon": 400,
+    "invalid_grant": 400,
     "unauthenticated": 401,
     "invalid_token": 401,
     "invalid_ad_key": 403,
     "insufficient_scope": 403,
+    "account_needed": 403,
     "route_not_found": 404,
     "device_not_found": 404,
     "command_not_found": 404,
@@ -106,6 +108,7 @@ BEARER: Mapping[str, str] = {
     "unauthenticated": 'Bearer realm="homecast"',
     "invalid_token": 'Bearer realm="homecast", error="invalid_token"',
     "insufficient_scope": 'Bearer realm="homecast", error="insufficient_scope"',
+    "account_needed": 'Bearer realm="homecast", error="insufficient_scope"',
 }
 """``WWW-Authenticate`` (RFC 6750 section 3); a request without a token gets no error code."""
 
