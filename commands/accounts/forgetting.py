@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic import BaseModel, ConfigDict, Field
 
 from commands.accounts.sign_in_sessions import PREFIX as SESSION
+from commands.accounts.token_states import Revocations
 from commands.accounts.tokens import ACCOUNT, revoke_tokens_of
 from commands.kernel.dispatch import Dispatcher, Unit
 from commands.kernel.policy import Action, Cancel, Policy, PolicyState, Schedule, Send, Timeout
@@ -125,13 +126,24 @@ def _decided(unit: Unit, state: Forgetting, events: Sequence[Event]) -> Forgetti
 class Eraser:
     """What is done outside of the account's stream. Each may be done again."""
 
-    def __init__(self, *, vault: Vault, keyring: Keyring, dispatcher: Dispatcher) -> None:
+    def __init__(
+        self,
+        *,
+        vault: Vault,
+        keyring: Keyring,
+        dispatcher: Dispatcher,
+        revocations: Revocations,
+    ) -> None:
         self._vault = vault
+        self._revocations = revocations
         self._keyring = keyring
         self._dispatcher = dispatcher
 
     async def revoke_tokens(self, _: Context, message: RevokeTokens) -> None:
-        await revoke_tokens_of(self._vault, message.account_id)
+        await self._revoke(message.account_id)
+
+    async def _revoke(self, account_id: str) -> None:
+        await revoke_tokens_of(self._vault, account_id, revocations=self._revocations)
 
     async def close(self, context: Context, message: CloseAccount) -> None:
         """Only one whose forgetting has started."""
@@ -150,7 +162,7 @@ class Eraser:
             state = await unit.load(FORGETTING, message.account_id)
             events = forgetting.finish(state, account_id=message.account_id, at=unit.at)
             if events:
-                await revoke_tokens_of(self._vault, message.account_id)
+                await self._revoke(message.account_id)
                 await close_account(unit, CloseAccount(account_id=message.account_id))
                 await self._keyring.destroy(message.account_id)
             unit.append(state, events)
