@@ -43,9 +43,6 @@ class Revocations(Protocol):
     async def told(self, grant_ids: Collection[str]) -> None:
         """All tokens of these grants are worthless, for good."""
 
-    async def changed(self, grant_ids: Collection[str]) -> None:
-        """A token of these grants is, and others are not: to be read anew."""
-
 
 class Bearer(Protocol):
     """What an access token allows. ``account_id`` None: a client of itself; ``client_id`` None: a
