@@ -41,14 +41,9 @@ class InvalidGrant(NotPermitted):
     code = "invalid_grant"
 
 
-class RefreshTokenReuse(InvalidGrant):
-    """A superseded refresh token came back outside its grace: its grant is to be revoked."""
-
-    code = "invalid_grant"
-
-    def __init__(self, family: TokenFamily) -> None:
-        super().__init__("the refresh token was used before")
-        self.family = family
+class RefreshTokenReuse(Exception):
+    """A superseded refresh token came back outside its grace: its grant is to be revoked, and the
+    client told of an ``InvalidGrant``."""
 
 
 class TokenKeys:
@@ -186,7 +181,7 @@ def refresh(
     if generation == family.generation:
         family = _succeeded(family, now, rotation)
     elif not _within_grace(family, generation, now, rotation):
-        raise RefreshTokenReuse(family)
+        raise RefreshTokenReuse("the refresh token was used before")
     return _with_access(family, keys, wanted, now=now, lifetime=lifetime)
 
 

@@ -14,7 +14,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
 
@@ -60,7 +59,7 @@ async def signed(server: Server, **more: str) -> str:
 async def test_an_id_token_says_who_signed_in_when_and_how(server: Server) -> None:
     answer = await answered(server, "openid email profile", nonce="n-0S6")
     assert answer.id_token is not None
-    keys = KeySet.import_key_set({"keys": await server.oauth.signing_keys.published()})  # type: ignore[typeddict-item]
+    keys = KeySet.import_key_set({"keys": await server.oauth.signing_keys.published()})
     token = jwt.decode(answer.id_token, keys, ["RS256"])
     now = int(server.clock.now().timestamp())
     [session] = [key for key in server.vault.items if key.startswith("session#")]
@@ -129,8 +128,7 @@ async def hostile(server: Server) -> dict[str, str]:
     header, payload, signature = token.split(".")
     signer = await server.oauth.signing_keys.signer()
     claims = {"iss": ISSUER, "sub": ACCOUNT, "aud": "own-app"}
-    public = RSAKey.import_key(signer.key.as_dict(private=False))
-    pem = public.raw_value.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    pem = signer.key.as_pem(private=False)
     other = RSAKey.generate_key(2048)
     by_other = jwt.encode({"alg": "RS256", "kid": signer.kid}, claims, other)
     embedded = {"alg": "RS256", "jwk": other.as_dict(private=False)}

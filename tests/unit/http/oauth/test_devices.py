@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from typing import Any
 
 import httpx
 import pytest
@@ -20,10 +21,10 @@ GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 NETWORK = "192.0.2.1"
 
 
-async def begun(world: OAuthWorld, client_id: str = "device", **form: str) -> dict[str, str]:
+async def begun(world: OAuthWorld, client_id: str = "device", **form: str) -> dict[str, Any]:
     answer = await world.post("/oauth2/device_authorization", {"client_id": client_id, **form})
     assert answer.status_code == 200, answer.text
-    found: dict[str, str] = answer.json()
+    found: dict[str, Any] = answer.json()
     return found
 
 

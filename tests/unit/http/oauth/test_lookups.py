@@ -210,9 +210,9 @@ async def test_userinfo_refuses_in_the_words_of_bearer_tokens(world: OAuthWorld)
     for token in (plain, own, personal):
         status, answer = await userinfo(world, token)
         assert (status, answer["error"]) == (403, "insufficient_scope")
-    answer = await world.http.get("/oauth2/userinfo", headers={"Authorization": "Bearer nothing"})
-    assert error_of(answer) == (401, "invalid_token")
-    assert 'error="invalid_token"' in answer.headers["www-authenticate"]
+    refused = await world.http.get("/oauth2/userinfo", headers={"Authorization": "Bearer nothing"})
+    assert error_of(refused) == (401, "invalid_token")
+    assert 'error="invalid_token"' in refused.headers["www-authenticate"]
     world.server.people.people = {}
     gone = (await world.linked("own-app", APP, scope="openid"))["access_token"]
     assert (await userinfo(world, gone))[0] == 401, "the account is no more"
