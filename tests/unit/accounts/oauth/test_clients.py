@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from typing import Any
@@ -117,6 +118,23 @@ async def test_a_client_is_remembered_for_five_seconds(
     later = time.monotonic() + clients.REMEMBERED_SECONDS
     monkeypatch.setattr(time, "monotonic", lambda: later)
     assert await found.find("web") is None
+
+
+async def test_many_who_look_for_a_client_at_once_ask_the_store_once(server: Server) -> None:
+    await server.profile(Profile.WEB)
+    fresh, reads = server.beside(), 0
+    read = fresh.store.read
+
+    async def counted(*arguments: Any, **named: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        await asyncio.sleep(0)
+        return await read(*arguments, **named)
+
+    fresh.store.read = counted  # type: ignore[method-assign]
+    found = await asyncio.gather(*(fresh.oauth.clients.find("web") for _ in range(10)))
+    assert reads == 1
+    assert len({id(one) for one in found}) == 1
 
 
 async def test_a_retired_client_leaves_nothing_in_the_vault(server: Server) -> None:

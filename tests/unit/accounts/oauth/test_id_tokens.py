@@ -89,7 +89,7 @@ async def test_the_published_numbers_alone_verify_it(server: Server) -> None:
     assert told["alg"] == "RS256"
     published = await server.oauth.signing_keys.published()
     [key] = [one for one in published if one["kid"] == told["kid"]]
-    exponent, modulus = (int.from_bytes(unpadded(key[name])) for name in ("e", "n"))
+    exponent, modulus = (int.from_bytes(unpadded(str(key[name]))) for name in ("e", "n"))
     RSAPublicNumbers(exponent, modulus).public_key().verify(
         unpadded(signature), f"{header}.{payload}".encode(), PKCS1v15(), SHA256()
     )
@@ -121,6 +121,21 @@ async def test_a_hint_is_believed_long_after_it_is_over(server: Server) -> None:
 def part(content: dict[str, Any] | bytes) -> str:
     raw = content if isinstance(content, bytes) else json.dumps(content).encode()
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+ODD_HEADERS: list[dict[str, Any]] = [
+    {},
+    {"alg": None},
+    {"alg": ["RS256"]},
+    {"alg": "RS256", "kid": 1},
+    {"alg": "RS256", "kid": None},
+    {"alg": "RS256", "kid": {"a": 1}},
+    {"alg": "RS256", "crit": ["b64"], "b64": False},
+    {"alg": "RS256", "jku": "https://evil.example/jwks"},
+    {"alg": "RS256", "x5u": "https://evil.example/x5u", "typ": 1},
+    {"alg": "RSA-OAEP", "enc": "A256GCM"},
+    {"alg": "dir", "enc": "A256GCM", "zip": "DEF"},
+]
 
 
 async def hostile(server: Server) -> dict[str, str]:
@@ -159,6 +174,10 @@ async def hostile(server: Server) -> dict[str, str]:
         "header no JSON": f"{part(b'x')}.{payload}.{signature}",
         "payload no JSON": f"{header}.{part(b'x')}.{signature}",
         "deep": f"{part(b'[' * 1000)}.{payload}.{signature}",
+        **{
+            f"header {number}": f"{part(one)}.{payload}.{signature}"
+            for number, one in enumerate(ODD_HEADERS)
+        },
         "two parts": f"{header}.{payload}",
         "five parts": "a.b.c.d.e",
         "oversize": token + "A" * 4096,
