@@ -171,6 +171,6 @@ async def userinfo(oauth: OAuth, token: str) -> dict[str, Any]:
     if bearer.account_id is None or bearer.client_id is None or OPENID not in bearer.scopes:
         raise NoIdentity("the token lacks openid", scope=OPENID)
     person = await oauth.people.find(bearer.account_id)
-    if person is None:
-        raise InvalidToken("the account is no more")
+    if person is None or await oauth.clients.find(bearer.client_id) is None:
+        raise InvalidToken("the account or the client is no more")
     return {"sub": bearer.account_id, **told(person, bearer.scopes)}
