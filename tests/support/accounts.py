@@ -80,12 +80,12 @@ class QuickPasswords:
         self.work.append("hash")
         return self._made(password, self.parameters)
 
-    async def verify(self, hash: str, password: str) -> bool:
+    async def verify(self, hashed: str, password: str) -> bool:
         self.work.append("compare")
-        return hash == self._made(password, hash.split("$")[1])
+        return hashed == self._made(password, hashed.split("$")[1])
 
-    def needs_rehash(self, hash: str) -> bool:
-        return hash.split("$")[1] != self.parameters
+    def needs_rehash(self, hashed: str) -> bool:
+        return hashed.split("$")[1] != self.parameters
 
     async def dummy(self, password: str) -> None:
         self.work.append("compare")

@@ -54,12 +54,12 @@ class Argon2Passwords:
     async def hash(self, password: str) -> str:
         return await self._run(lambda: self._made(password))
 
-    async def verify(self, hash: str, password: str) -> bool:  # noqa: A002
-        return await self._run(lambda: self._fits(hash, password))
+    async def verify(self, hashed: str, password: str) -> bool:
+        return await self._run(lambda: self._fits(hashed, password))
 
-    def needs_rehash(self, hash: str) -> bool:  # noqa: A002
+    def needs_rehash(self, hashed: str) -> bool:
         try:
-            return self._hasher.check_needs_rehash(hash)
+            return self._hasher.check_needs_rehash(hashed)
         except InvalidHashError:
             return True
 
@@ -73,9 +73,9 @@ class Argon2Passwords:
         except Argon2Error as error:  # memory that could not be had
             raise StoreUnavailable("the password could not be hashed") from error
 
-    def _fits(self, hash: str, password: str) -> bool:  # noqa: A002
+    def _fits(self, hashed: str, password: str) -> bool:
         try:
-            return self._hasher.verify(hash, password)
+            return self._hasher.verify(hashed, password)
         except (VerifyMismatchError, InvalidHashError):
             return False
         except Argon2Error as error:
