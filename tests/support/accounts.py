@@ -94,12 +94,12 @@ class QuickPasswords:
 
 class World:
     def __init__(self, *, store: EventStore | None = None, first: World | None = None) -> None:
-        self.memory = first.memory if first else MemoryEventStore()
-        self.clock = first.clock if first else MovableClock()
-        self.counters = first.counters if first else SharedCounters()
+        self.memory: MemoryEventStore = first.memory if first else MemoryEventStore()
+        self.clock: MovableClock = first.clock if first else MovableClock()
+        self.counters: SharedCounters = first.counters if first else SharedCounters()
         self.ids = Ulids()
-        self.keys = first.keys if first else AccountKeys({"k": bytes(range(32))})
-        self.passwords = first.passwords if first else QuickPasswords()
+        self.keys: AccountKeys = first.keys if first else AccountKeys({"k": bytes(range(32))})
+        self.passwords: QuickPasswords = first.passwords if first else QuickPasswords()
         self.vault = self.memory.vault
         self.used = store or self.memory
         repository = Repository(self.used, MemorySnapshotStore(self.memory.keyring))
