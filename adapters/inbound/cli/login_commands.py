@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from contextlib import suppress
 from typing import Annotated
@@ -52,11 +53,18 @@ def invite(output: Output, begun: Begun) -> None:
     output.err.print(plain(f"Open {begun.verification_uri} and enter"), soft_wrap=True)
     output.err.print(f"\n    {plain(begun.user_code)}\n", style="bold", soft_wrap=True)
     if complete and output.err.is_terminal:
-        import segno
-
         output.err.print("or scan this with a phone:")
-        segno.make(complete, micro=False).terminal(out=output.err.file, compact=True)
+        output.err.file.write(scannable(complete))
     output.note(f"Waiting for {begun.expires_in / 60:.0f} minutes at most; Ctrl-C stops it.")
+
+
+def scannable(text: str) -> str:
+    """A QR code for a terminal."""
+    import segno
+
+    code = io.StringIO()
+    segno.make(text, micro=False).terminal(out=code, compact=True)
+    return code.getvalue()
 
 
 def logout(
