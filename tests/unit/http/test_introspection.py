@@ -16,7 +16,7 @@ from adapters.outbound.memory.token_states import MemoryTokenStates
 from adapters.outbound.system.clock import Ulids
 from commands.accounts import tokens
 from commands.accounts.bearers import VaultRevocations
-from commands.accounts.token_states import TRUSTED_FOR
+from commands.accounts.token_states import TRUSTED_FOR, State
 from commands.accounts.tokens import SCOPES, InvalidToken
 from domain.kernel.errors import StoreUnavailable
 from tests.support import grants
@@ -280,6 +280,27 @@ async def test_after_a_break_nothing_remembered_here_counts(processes: Processes
     await grant.revoke(processes.shared)
     processes.shared.lose()
     assert not await holds(process, grant.token)
+
+
+async def test_what_was_under_way_at_a_break_is_not_kept(
+    processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer of the shared memory comes after the word that something was missed."""
+    here, there = processes.start(), processes.start()
+    grant = await processes.grant()
+    assert await holds(here, grant.token)
+    get = processes.shared.get
+
+    async def slow(key: str) -> State | None:
+        held = await get(key)
+        processes.shared.away = True
+        await grant.revoke(processes.shared)
+        processes.shared.lose()
+        return held
+
+    monkeypatch.setattr(processes.shared, "get", slow)
+    assert await holds(there, grant.token), "as it was when it was asked"
+    assert not await holds(there, grant.token)
 
 
 async def test_what_a_later_release_has_written_is_asked_of_the_vault(
