@@ -10,7 +10,7 @@ from adapters.outbound.keys.ports import KeyWrapper
 from adapters.settings import Settings
 from commands.accounts.keys import AccountKeys
 from commands.accounts.oauth.clients import Clients
-from commands.accounts.oauth.parts import OAuth, attempts
+from commands.accounts.oauth.parts import OAuth, failures
 from commands.accounts.oauth.ports import Introspection, People, Revocations
 from commands.accounts.oauth.seeding import ensure_cli
 from commands.accounts.oauth.signing_keys import SigningKeys
@@ -29,7 +29,7 @@ async def oauth(
 ) -> OAuthParts:
     """``wrapper``: as ``core.key_wrapper`` gives it; ``keys``: where they are made already. Raises
     ``ValueError`` without keys of accounts."""
-    clients, codes = attempts(api.counters)
+    clients, codes = failures(api.counters)
     parts = OAuth(
         issuer=settings.issuer,
         clock=api.clock,
@@ -42,8 +42,8 @@ async def oauth(
         people=people,
         introspection=introspection,
         revocations=revocations,
-        client_attempts=clients,
-        user_code_attempts=codes,
+        client_failures=clients,
+        user_code_failures=codes,
     )
     started = api.ids.new()
     await ensure_cli(parts.dispatcher, parts.vault, Context(started, started, "platform"))

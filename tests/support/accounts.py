@@ -16,6 +16,7 @@ from typing import Any
 from adapters.outbound.keys.secrets import KeyringSeals
 from adapters.outbound.mail.templates import render
 from adapters.outbound.memory.store import MemoryEventStore, MemorySnapshotStore
+from adapters.outbound.memory.token_states import MemoryTokenStates
 from adapters.outbound.system.clock import Ulids
 from commands.accounts import signing_in, signing_up
 from commands.accounts.attempts import Attempts
@@ -39,6 +40,10 @@ CONTEXT = Context("c", "m", "browser")
 EMAIL, PASSWORD = "jo@home.example", "correct horse battery"
 URL = "https://homecast.example"
 VISITOR = Visitor("203.0.113.7", "Mozilla/5.0 (X11; Linux x86_64)", "DE")
+
+
+async def no_apps(_: str) -> None:
+    """Where nobody has own apps."""
 
 
 class MovableClock:
@@ -123,7 +128,12 @@ class World:
         return World(store=store, first=self)
 
     def eraser(self) -> Eraser:
-        return Eraser(vault=self.vault, keyring=self.memory.keyring, dispatcher=self.dispatcher)
+        return Eraser(
+            vault=self.vault,
+            keyring=self.memory.keyring,
+            dispatcher=self.dispatcher,
+            revocations=MemoryTokenStates(),
+        )
 
     # --- what is there ----------------------------------------------------------------------------
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from commands.accounts.keys import AccountKeys
-from commands.accounts.oauth.attempts import Attempts
 from commands.accounts.oauth.clients import Clients
+from commands.accounts.oauth.failures import Failures
 from commands.accounts.oauth.ports import Counters, Introspection, People, Revocations
 from commands.accounts.oauth.signing_keys import SigningKeys
 from commands.kernel.dispatch import Dispatcher
@@ -33,13 +33,13 @@ class OAuth:
     people: People
     introspection: Introspection
     revocations: Revocations
-    client_attempts: Attempts
-    user_code_attempts: Attempts
+    client_failures: Failures
+    user_code_failures: Failures
 
 
-def attempts(counters: Counters) -> tuple[Attempts, Attempts]:
+def failures(counters: Counters) -> tuple[Failures, Failures]:
     """Of clients, and of user codes."""
     return (
-        Attempts(counters, name="oauth-client", limit=CLIENT_FAILURES, seconds=CLIENT_SECONDS),
-        Attempts(counters, name="user-code", limit=USER_CODE_FAILURES, seconds=USER_CODE_SECONDS),
+        Failures(counters, name="oauth-client", limit=CLIENT_FAILURES, seconds=CLIENT_SECONDS),
+        Failures(counters, name="user-code", limit=USER_CODE_FAILURES, seconds=USER_CODE_SECONDS),
     )

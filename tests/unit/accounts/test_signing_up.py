@@ -19,7 +19,7 @@ from commands.accounts.passwords import WrongCredentials
 from commands.accounts.sign_in_sessions import current_session
 from domain.accounts.email_address import EmailTaken
 from domain.kernel.errors import InvalidInput
-from tests.support.accounts import CONTEXT, EMAIL, PASSWORD, START, URL, VISITOR, World
+from tests.support.accounts import CONTEXT, EMAIL, PASSWORD, START, URL, VISITOR, World, no_apps
 from tests.support.interleave import PassingStore
 
 NEW = "another good password"
@@ -91,7 +91,12 @@ async def test_links_are_good_for_their_time(
 
 async def reset(world: World, token: str, password: str = NEW) -> str:
     return await signing_up.reset_password(
-        world.parts, CONTEXT, token=token, password=password, visitor=VISITOR
+        world.parts,
+        CONTEXT,
+        token=token,
+        password=password,
+        visitor=VISITOR,
+        end_own_apps=no_apps,
     )
 
 
