@@ -134,7 +134,7 @@ async def test_a_code_enters_once_of_two_processes_at_the_same_time(world: World
     done = await asyncio.gather(
         *(
             enter(process, token, app.code())
-            for process, token in zip((world, world.beside()), tokens, strict=True)
+            for process, token in zip(world.racing(), tokens, strict=True)
         ),
         return_exceptions=True,
     )
@@ -149,7 +149,7 @@ async def test_a_code_confirms_once_of_two_processes_at_the_same_time(world: Wor
             second_factor.prove_code(
                 process.parts, CONTEXT, entered.signed_in.account_id, app.code()
             )
-            for process in (world, world.beside())
+            for process in world.racing()
         ),
         return_exceptions=True,
     )
