@@ -13,8 +13,8 @@ from typing import Any
 
 import orjson
 
-from adapters.outbound.dynamodb.codec import to_cloud_event
-from domain.accounts import forgetting
+from adapters.outbound.dynamodb.codec import dump_data, dump_personal, to_cloud_event
+from domain.accounts import forgetting, home, invitation, membership
 from domain.devices import departure, device, lane
 from domain.devices import remote_command as rc
 from domain.devices.capabilities import KINDS, DeviceKind
@@ -64,6 +64,53 @@ FORGETTING: tuple[tuple[type[Event], dict[str, Any]], ...] = (
     (forgetting.ForgettingCanceled, {"by": "cli:root"}),
     (forgetting.ForgettingStarted, {}),
     (forgetting.AccountForgotten, {}),
+)
+
+HOME_ID = "01KA0000000000000000000008"
+INVITATION_ID = "01KA0000000000000000000007"
+ENDS_AT = AT + timedelta(days=30)
+GUEST = membership.MemberRole.GUEST
+BY_TOKEN = "token:01KA0000000000000000000003"
+HOMES: tuple[tuple[str, tuple[tuple[type[Event], dict[str, Any]], ...]], ...] = (
+    (
+        f"invitation-{INVITATION_ID}",
+        (
+            (
+                invitation.InvitationSent,
+                {
+                    "home_id": HOME_ID,
+                    "email": "grüße@example.org",
+                    "role": GUEST,
+                    "ends_at": ENDS_AT,
+                    "expires_at": AT + timedelta(days=7),
+                    "by": BY_TOKEN,
+                },
+            ),
+            (invitation.InvitationAccepted, {"account_id": ACCOUNT_ID}),
+            (invitation.InvitationWithdrawn, {"by": BY_TOKEN}),
+        ),
+    ),
+    (
+        f"membership-{HOME_ID}.{ACCOUNT_ID}",
+        (
+            (
+                membership.MembershipBegan,
+                {"home_id": HOME_ID, "account_id": ACCOUNT_ID, "role": GUEST, "ends_at": ENDS_AT},
+            ),
+            (
+                membership.MemberRoleChanged,
+                {"role": membership.MemberRole.MEMBER, "by": BY_TOKEN},
+            ),
+            (membership.MembershipEnded, {"reason": "removed", "by": BY_TOKEN}),
+        ),
+    ),
+    (
+        f"home-{HOME_ID}",
+        (
+            (home.HomePlaceTaken, {"holder": f"member:{ACCOUNT_ID}", "until": ENDS_AT}),
+            (home.HomePlaceFreed, {"holder": f"member:{ACCOUNT_ID}"}),
+        ),
+    ),
 )
 
 CREATIVE_ID = "abcdefghijklmnopqrstuvwx23"
@@ -240,6 +287,11 @@ EXAMPLES: tuple[Event, ...] = (
         for version, (event_type, fields) in enumerate(FORGETTING, 1)
     ),
     *(
+        event_type(originator_id=stream, originator_version=version, timestamp=AT, **fields)
+        for stream, events in HOMES
+        for version, (event_type, fields) in enumerate(events, 1)
+    ),
+    *(
         _media(f"creative-{CREATIVE_ID}", event_type, version, **fields)
         for version, (event_type, fields) in enumerate(CREATIVE, 1)
     ),
@@ -274,8 +326,13 @@ def write_missing() -> None:
         path = golden_file(event.TOPIC, event.class_version, sealed=has_personal)
         if not path.exists():
             options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-            stored = sealed(recorded(event))
-            path.write_bytes(orjson.dumps(to_cloud_event(stored), option=options))
+            public = to_cloud_event(sealed(recorded(event)))
+            path.write_bytes(orjson.dumps(public, option=options))
+            plain = golden_file(event.TOPIC, event.class_version)
+            if has_personal and not plain.exists():
+                del public["sealed"]
+                public["data"] = {**dump_data(event), **dump_personal(event)}
+                plain.write_bytes(orjson.dumps(public, option=options))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,9 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from domain.accounts.forgetting import ForgettingEvent
+from domain.accounts.home import HomeEvent
+from domain.accounts.invitation import InvitationEvent
+from domain.accounts.membership import MembershipEvent
 from domain.devices.departure import DepartureEvent
 from domain.devices.device import DeviceEvent
 from domain.devices.lane import LaneEvent
@@ -27,6 +30,9 @@ PUBLIC: tuple[type[Event], ...] = tuple(
         LaneEvent,
         DepartureEvent,
         ForgettingEvent,
+        InvitationEvent,
+        MembershipEvent,
+        HomeEvent,
         CreativeEvent,
         ContentEvent,
         BrokerEvent,

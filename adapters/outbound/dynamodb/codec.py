@@ -17,6 +17,9 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from domain.accounts.forgetting import ForgettingEvent
+from domain.accounts.home import HomeEvent
+from domain.accounts.invitation import InvitationEvent
+from domain.accounts.membership import MembershipEvent
 from domain.devices.departure import DepartureEvent
 from domain.devices.device import DeviceEvent
 from domain.devices.lane import LaneEvent
@@ -39,6 +42,9 @@ EVENT_TYPES: dict[str, type[Event]] = {
         LaneEvent,
         DepartureEvent,
         ForgettingEvent,
+        InvitationEvent,
+        MembershipEvent,
+        HomeEvent,
         CreativeEvent,
         ContentEvent,
         BrokerEvent,
