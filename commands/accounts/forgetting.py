@@ -1,7 +1,8 @@
 """Ask for an account to be forgotten, cancel that, and what the platform does when the time comes.
 
-The order of it all: the waiting time ends (policy ``forgetting``), tokens are revoked, the devices
-context releases what the account owns and says so, the data key is destroyed (policy ``erasure``).
+The order of it all: the waiting time ends (policy ``forgetting``), tokens are revoked, memberships
+end, the devices context releases what the account owns and says so, the data key is destroyed
+(policy ``erasure``).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from commands.accounts.homes import EndMemberships
 from commands.accounts.tokens import ACCOUNT, revoke_tokens_of
 from commands.kernel.dispatch import Dispatcher, Unit
 from commands.kernel.policy import Action, Cancel, Policy, PolicyState, Schedule, Send, Timeout
@@ -134,7 +136,10 @@ def react(waiting: Waiting, event: Event) -> Sequence[Action]:
         case ForgettingCanceled() if waiting.due_at:
             return [Cancel(WAITING_TIME, waiting.due_at)]
         case ForgettingStarted():
-            return [Send(RevokeTokens(account_id=event.account_id))]
+            return [
+                Send(RevokeTokens(account_id=event.account_id)),
+                Send(EndMemberships(account_id=event.account_id)),
+            ]
         case _:
             return ()
 
@@ -165,7 +170,10 @@ def react_to_departure(_: PolicyState, event: Event) -> Sequence[Action]:
     if event.TOPIC != "devices.departure_completed":
         return ()
     gone = DepartureCompleted.model_validate(event, from_attributes=True)
-    return [Send(FinishForgetting(account_id=gone.account_id))]
+    return [
+        Send(EndMemberships(account_id=gone.account_id)),
+        Send(FinishForgetting(account_id=gone.account_id)),
+    ]
 
 
 ERASURE = Policy(
