@@ -25,6 +25,7 @@ from adapters.outbound.dynamodb.policy_states import PolicyStateItem, PolicyStat
 from adapters.outbound.dynamodb.rows import (
     DevicesQuery,
     GatedRows,
+    MembershipsQuery,
     Threads,
     opened,
 )
@@ -43,6 +44,7 @@ from commands.accounts.forgetting import (
     RevokeTokens,
     StartForgetting,
 )
+from commands.accounts.homes import EndMemberships, Leaver
 from commands.devices.alarms import ALARMS, WEBHOOK
 from commands.devices.departures import DEPARTURES, ContinueDeparture, Departures
 from commands.kernel.policy import Policy
@@ -131,6 +133,10 @@ def command_handlers(
         twins=DynamoDbTwins(pool),
         dispatcher=parts.dispatcher,
     )
+    leaver = Leaver(
+        homes_of=MembershipsQuery(pool, slotted(settings, parts.pointer).memberships),
+        dispatcher=parts.accounts.dispatcher,
+    )
     eraser = Eraser(vault=parts.vault, keyring=parts.keyring, dispatcher=parts.accounts.dispatcher)
 
     async def start_forgetting(context: Context, message: StartForgetting) -> None:
@@ -142,6 +148,7 @@ def command_handlers(
         ContinueDeparture: departures.advance,
         StartForgetting: start_forgetting,
         RevokeTokens: eraser.revoke_tokens,
+        EndMemberships: leaver.end_all,
         FinishForgetting: eraser.finish,
     }
 
