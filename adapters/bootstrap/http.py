@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +13,7 @@ from adapters.bootstrap.read_models import slotted, statuses, threads, twins
 from adapters.outbound.dynamodb.rows import (
     CommandsQuery,
     DevicesQuery,
+    MembershipsQuery,
     TwinsQuery,
 )
 from adapters.outbound.messaging.statuses import Statuses
@@ -21,13 +22,33 @@ from adapters.outbound.redis import (
 )
 from adapters.outbound.redis.counters import RedisCounters
 from adapters.settings import Settings
+from commands.accounts.homes import Mails
+from commands.kernel.dispatch import Unit
+from domain.kernel.errors import StoreUnavailable
 from domain.kernel.recorded import Recorded
+
+
+class NoMails:
+    """Port ``Mails`` of a platform that sends none: what needs one is refused."""
+
+    async def request(
+        self,
+        unit: Unit,
+        *,
+        kind: str,
+        to: str,
+        parameters: Mapping[str, str],
+        account_id: str | None,
+    ) -> None:
+        raise StoreUnavailable("this platform sends no mail")
 
 
 @dataclass
 class Api(Core):
     devices: DevicesQuery = field(kw_only=True)
     commands: CommandsQuery = field(kw_only=True)
+    memberships: MembershipsQuery = field(kw_only=True)
+    mails: Mails = field(kw_only=True)
     twins: TwinsQuery = field(kw_only=True)
     feed: RedisFeed = field(kw_only=True)
     counters: RedisCounters = field(kw_only=True)
@@ -52,6 +73,8 @@ async def api(settings: Settings) -> AsyncIterator[Api]:
             **vars(parts),
             devices=DevicesQuery(pool, models.devices),
             commands=CommandsQuery(pool, models.remote_commands),
+            memberships=MembershipsQuery(pool, models.memberships),
+            mails=NoMails(),
             twins=TwinsQuery(pool),
             feed=feed,
             counters=RedisCounters(parts.link),

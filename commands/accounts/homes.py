@@ -12,10 +12,10 @@ import asyncio
 import hashlib
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Protocol
+from datetime import UTC, datetime
+from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -55,7 +55,7 @@ from domain.kernel.recorded import Context
 PREFIX = "invitation#"
 TOKEN = re.compile(r"hci_[A-Za-z0-9_-]{43}")
 MAIL = "invitation"
-"""Kind of the mail; its parameters are ``token``, ``role``, ``ends_at`` and ``expires_at``."""
+"""Kind of the mail: ``link``, ``role``, ``ends_at`` (empty for a member), ``expires_at``."""
 OWNER = "owner"
 
 
@@ -66,7 +66,7 @@ class Mails(Protocol):
         *,
         kind: str,
         to: str,
-        parameters: dict[str, Any],
+        parameters: Mapping[str, str],
         account_id: str | None,
     ) -> None:
         """Have a mail sent, if the unit of work is stored. ``account_id``: whose key seals it."""
@@ -79,10 +79,12 @@ class Message(BaseModel):
 
 
 class Invite(Message):
-    """``token``: as ``new_token`` makes it. The caller owns the home."""
+    """``token``: as ``new_token`` makes it; ``page``: address of where people accept it.
+    The caller owns the home."""
 
     invitation_id: str
     token: str = Field(pattern=TOKEN.pattern, repr=False)
+    page: str
     email: str = Field(max_length=254)
     role: MemberRole
     ends_at: datetime | None = None
@@ -149,10 +151,10 @@ async def invite(unit: Unit, message: Invite, *, mails: Mails) -> Invitation:
     held = {"invitation_id": message.invitation_id, "expires_at": expires_at.isoformat()}
     unit.write_vault(key_of(message.token), held)
     parameters = {
-        "token": message.token,
+        "link": f"{message.page}?invitation={message.token}",
         "role": message.role.value,
-        "ends_at": message.ends_at.isoformat() if message.ends_at else None,
-        "expires_at": expires_at.isoformat(),
+        "ends_at": _spelled(message.ends_at) if message.ends_at else "",
+        "expires_at": _spelled(expires_at),
     }
     await mails.request(
         unit, kind=MAIL, to=message.email, parameters=parameters, account_id=message.home_id
@@ -160,6 +162,11 @@ async def invite(unit: Unit, message: Invite, *, mails: Mails) -> Invitation:
     for event in events:
         invitation = INVITATION.fold(invitation, event)
     return invitation
+
+
+def _spelled(time: datetime) -> str:
+    """For a person to read."""
+    return time.astimezone(UTC).strftime("%d %B %Y, %H:%M UTC")
 
 
 async def accept(unit: Unit, message: AcceptInvitation, *, vault: Vault) -> tuple[str, Membership]:

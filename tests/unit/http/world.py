@@ -6,7 +6,7 @@ import asyncio
 import base64
 import builtins
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -28,13 +28,15 @@ from adapters.outbound.telemetry.tracing import NullTracer
 from adapters.settings import Settings
 from commands.accounts.tokens import SCOPES, issue_token
 from commands.devices import remote_commands
-from commands.kernel.dispatch import Decide, Dispatcher, R, Repository
+from commands.kernel.dispatch import Decide, Dispatcher, R, Repository, Unit
+from domain.devices.lane import LANE
 from domain.devices.remote_command import CommandStatus
 from domain.kernel.errors import HintsUnavailable, StoreUnavailable
 from domain.kernel.event import category_of
 from domain.kernel.ids import device_id_of
 from domain.kernel.recorded import Context, Recorded
 from projections.devices.devices import DEVICES, DeviceRow
+from projections.devices.memberships import MEMBERSHIPS, MembershipRow
 from projections.devices.ports import FeedReset
 from projections.devices.remote_commands import REMOTE_COMMANDS, RemoteCommandRow
 from projections.kernel.gate import Gate, Key, Projection, Row
@@ -183,6 +185,52 @@ class FakeDevices(FakeRows):
         return dict(Counter(row.kind.value for row in self.rows.values() if row.account_id))
 
 
+class FakeMemberships(FakeRows):
+    async def get(self, account_id: str, home_id: str) -> MembershipRow | None:
+        self.looked += 1
+        return self.rows.get((account_id, home_id))
+
+    async def homes_of(self, account_id: str) -> builtins.list[MembershipRow]:
+        return [row for row in self._granting() if row.account_id == account_id]
+
+    async def members_of(self, home_id: str) -> builtins.list[MembershipRow]:
+        return [row for row in self._granting() if row.home_id == home_id]
+
+    def _granting(self) -> builtins.list[MembershipRow]:
+        return [row for row in self.rows.values() if row.role]
+
+
+@dataclass(frozen=True)
+class Mail:
+    kind: str
+    to: str
+    parameters: Mapping[str, str]
+    account_id: str | None
+
+
+class FakeMails:
+    """``asked``: also of commits that were given up, for a test to count."""
+
+    def __init__(self) -> None:
+        self.asked: list[Mail] = []
+
+    async def request(
+        self,
+        unit: Unit,
+        *,
+        kind: str,
+        to: str,
+        parameters: Mapping[str, str],
+        account_id: str | None,
+    ) -> None:
+        self.asked.append(Mail(kind, to, parameters, account_id))
+
+
+@dataclass(frozen=True)
+class FakeAccounts:
+    dispatcher: Dispatcher
+
+
 class FakeCommands(FakeRows):
     async def get(self, device_id: str, number: int) -> RemoteCommandRow | None:
         return self.rows.get((device_id, number))
@@ -313,6 +361,9 @@ class World:
         self.lanes = FakeLanes()
         self.devices = FakeDevices()
         self.commands = FakeCommands()
+        self.memberships = FakeMemberships()
+        self.mails = FakeMails()
+        self.accounts = FakeAccounts(self.dispatcher)
         self.twins = FakeTwins()
         self.counters = FakeCounters()
         self.statuses = FakeStatuses()
@@ -321,6 +372,7 @@ class World:
             self.gate(DEVICES, self.devices.gated),
             self.gate(REMOTE_COMMANDS, self.commands.gated),
         )
+        self.members = self.gate(MEMBERSHIPS, self.memberships.gated)
         self.operations = FakeOperations(
             parked_rows(
                 self.registry,
@@ -342,13 +394,13 @@ class World:
 
     async def committed(self, recorded: Sequence[Recorded], *, account_id: str | None) -> None:
         """As hint path and projector together: at once, or not at all."""
-        devices = [
-            one for one in recorded if category_of(one.event.originator_id) == DEVICES.category
-        ]
-        lanes = [one for one in recorded if one not in devices]
+        devices = [one for one in recorded if _is_of(one, DEVICES.category)]
+        members = [one for one in recorded if _is_of(one, MEMBERSHIPS.category)]
+        lanes = [one for one in recorded if _is_of(one, LANE.category)]
         if self.projecting:
             await self.gates[0].apply(devices)
             await self.gates[1].apply(lanes)
+            await self.members.apply(members)
         else:
             self.waiting += recorded
         if self.hinting and account_id:
@@ -400,6 +452,10 @@ class World:
     async def carry_out(self, device_id: str, number: int) -> None:
         await self.send(device_id, number)
         await self.succeed(device_id, number)
+
+
+def _is_of(recorded: Recorded, category: str) -> bool:
+    return category_of(recorded.event.originator_id) == category
 
 
 class DeviceKey:
