@@ -26,9 +26,11 @@ from adapters.outbound.memory.store import MemoryEventStore, MemorySnapshotStore
 from adapters.outbound.system.clock import Ulids
 from adapters.outbound.telemetry.tracing import NullTracer
 from adapters.settings import Settings
-from commands.accounts.tokens import SCOPES, issue_token
+from commands.accounts import homes
+from commands.accounts.tokens import HOMES_READ, HOMES_WRITE, SCOPES, issue_token
 from commands.devices import remote_commands
 from commands.kernel.dispatch import Decide, Dispatcher, R, Repository, Unit
+from domain.accounts.membership import MEMBERSHIP, MemberRole, begin, id_of_membership
 from domain.devices.lane import LANE
 from domain.devices.remote_command import CommandStatus
 from domain.kernel.errors import HintsUnavailable, StoreUnavailable
@@ -47,6 +49,7 @@ from tests.support.gated import MemoryRegistry, MemoryRows, parked_rows, parking
 
 ACCOUNT = "01JDEMQ0000000000000000001"
 OTHER = "01JDEMQ0000000000000000002"
+HOME_SCOPES = (*SCOPES, HOMES_READ, HOMES_WRITE)
 START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 DEADLINE = 5.0
 FeedMessage = dict[str, Any] | FeedReset
@@ -431,6 +434,36 @@ class World:
             **more,
         )
         return token
+
+    async def join(
+        self,
+        account_id: str,
+        role: MemberRole,
+        ends_at: datetime | None = None,
+        home_id: str = ACCOUNT,
+    ) -> None:
+        """As if an invitation had been accepted."""
+
+        async def decide(unit: Unit) -> None:
+            member = await unit.load(MEMBERSHIP, id_of_membership(home_id, account_id))
+            begun = begin(
+                member,
+                home_id=home_id,
+                account_id=account_id,
+                role=role,
+                ends_at=ends_at,
+                by="test",
+                at=unit.at,
+            )
+            unit.append(member, begun)
+
+        await self.accounts.dispatcher.execute(Context("corr", "cause", "test"), decide)
+
+    async def end_membership(self, account_id: str, home_id: str = ACCOUNT) -> None:
+        message = homes.EndMembership(home_id=home_id, account_id=account_id, reason="removed")
+        await self.accounts.dispatcher.execute(
+            Context("corr", "cause", "test"), lambda unit: homes.end_membership(unit, message)
+        )
 
     async def _as_gateway(self, decide: Decide[R]) -> R:
         context = Context("corr", "cause", "device:test")
