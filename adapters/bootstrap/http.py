@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,25 +22,7 @@ from adapters.outbound.redis import (
 )
 from adapters.outbound.redis.counters import RedisCounters
 from adapters.settings import Settings
-from commands.accounts.homes import Mails
-from commands.kernel.dispatch import Unit
-from domain.kernel.errors import StoreUnavailable
 from domain.kernel.recorded import Recorded
-
-
-class NoMails:
-    """Port ``Mails`` of a platform that sends none: what needs one is refused."""
-
-    async def request(
-        self,
-        unit: Unit,
-        *,
-        kind: str,
-        to: str,
-        parameters: Mapping[str, str],
-        account_id: str | None,
-    ) -> None:
-        raise StoreUnavailable("this platform sends no mail")
 
 
 @dataclass
@@ -48,7 +30,6 @@ class Api(Core):
     devices: DevicesQuery = field(kw_only=True)
     commands: CommandsQuery = field(kw_only=True)
     memberships: MembershipsQuery = field(kw_only=True)
-    mails: Mails = field(kw_only=True)
     twins: TwinsQuery = field(kw_only=True)
     feed: RedisFeed = field(kw_only=True)
     counters: RedisCounters = field(kw_only=True)
@@ -65,6 +46,7 @@ async def api(settings: Settings) -> AsyncIterator[Api]:
         core(settings, "api") as parts,
         threads(settings) as pool,
         RedisFeed(parts.link.client) as feed,
+        parts.token_states.running(),
         statuses(settings, parts, pool) as status,
     ):
         models = slotted(settings, parts.pointer)
@@ -74,7 +56,6 @@ async def api(settings: Settings) -> AsyncIterator[Api]:
             devices=DevicesQuery(pool, models.devices),
             commands=CommandsQuery(pool, models.remote_commands),
             memberships=MembershipsQuery(pool, models.memberships),
-            mails=NoMails(),
             twins=TwinsQuery(pool),
             feed=feed,
             counters=RedisCounters(parts.link),

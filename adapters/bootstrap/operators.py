@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from adapters.bootstrap.core import Core, core
-from adapters.bootstrap.process import make_broker
+from adapters.bootstrap.core import Core, core, key_wrapper
+from adapters.bootstrap.process import aws, make_broker
 from adapters.bootstrap.read_models import PROJECTIONS, gates, slotted, statuses, threads
 from adapters.outbound.dynamodb.rows import (
     DevicesQuery,
@@ -25,6 +25,7 @@ from projections.kernel.slots import Slot, Slotted
 if TYPE_CHECKING:
     from adapters.faststream_aws import SQSBroker
     from adapters.outbound.read_side import ReadSide
+    from commands.accounts.oauth.signing_keys import SigningKeys
 
 
 @asynccontextmanager
@@ -112,3 +113,13 @@ async def forgetting_operator(settings: Settings) -> AsyncIterator[ForgettingOpe
     async with core(settings, "operator") as parts, threads(settings) as pool:
         devices = DevicesQuery(pool, slotted(settings, parts.pointer).devices)
         yield ForgettingOperator(**vars(parts), devices=devices)
+
+
+@asynccontextmanager
+async def signing_keys(parts: Core) -> AsyncIterator[SigningKeys]:
+    """The keys that sign ID tokens, for the CLI."""
+    from commands.accounts.oauth.signing_keys import SigningKeys
+
+    async with AsyncExitStack() as stack:
+        wrapper = await key_wrapper(parts.settings, aws(parts.settings), stack)
+        yield SigningKeys(parts.vault, wrapper, parts.clock)

@@ -1,8 +1,9 @@
 """Ask for an account to be forgotten, cancel that, and what the platform does when the time comes.
 
 The order of it all: the waiting time ends (policy ``forgetting``), tokens are revoked, memberships
-end, the devices context releases what the account owns and says so, the data key is destroyed
-(policy ``erasure``).
+end, the account is closed (nobody signs in any more, its secrets are deleted, its address is free),
+the devices context releases what the account owns and says so, the data key is destroyed (policy
+``erasure``).
 """
 
 from __future__ import annotations
@@ -13,23 +14,33 @@ from datetime import UTC, datetime, timedelta
 from pydantic import BaseModel, ConfigDict, Field
 
 from commands.accounts.homes import EndMemberships
+from commands.accounts.sign_in_sessions import PREFIX as SESSION
+from commands.accounts.token_states import Revocations
 from commands.accounts.tokens import ACCOUNT, revoke_tokens_of
 from commands.kernel.dispatch import Dispatcher, Unit
 from commands.kernel.policy import Action, Cancel, Policy, PolicyState, Schedule, Send, Timeout
 from commands.kernel.ports import Keyring, Vault
-from domain.accounts import forgetting
+from domain.accounts import account as accounts
+from domain.accounts import email_address, forgetting, sessions
+from domain.accounts.account import ACCOUNT as PERSON
+from domain.accounts.email_address import EMAIL_ADDRESS
 from domain.accounts.forgetting import (
     FORGETTING,
     Forgetting,
     ForgettingCanceled,
     ForgettingRequested,
     ForgettingStarted,
+    ForgettingStatus,
 )
+from domain.accounts.sessions import SESSIONS
 from domain.kernel.event import Event, id_of
 from domain.kernel.recorded import Context
 
 WAITING_TIME = "waiting time"
 LOOK_AGAIN = timedelta(minutes=1)
+SECRETS = ("password#", "totp#", "totp-enrolment#", "recovery#")
+"""Items of the vault that an account has one of."""
+PASSKEY = "passkey#"
 SINCE = datetime(2026, 11, 25, tzinfo=UTC)
 
 
@@ -52,6 +63,10 @@ class StartForgetting(Message):
 
 
 class RevokeTokens(Message):
+    pass
+
+
+class CloseAccount(Message):
     pass
 
 
@@ -84,6 +99,25 @@ async def start_forgetting(unit: Unit, message: StartForgetting) -> Forgetting:
     return _decided(unit, state, forgetting.start(state, account_id=message.account_id, at=unit.at))
 
 
+async def close_account(unit: Unit, message: CloseAccount) -> None:
+    """Nobody signs in from here on. An account by tokens alone has nothing to be closed."""
+    account_id = message.account_id
+    account = await unit.load(PERSON, account_id)
+    if not account.is_open:
+        return
+    address = await unit.load(EMAIL_ADDRESS, account.email_hash)
+    signed_in = await unit.load(SESSIONS, account_id)
+    unit.append(account, accounts.close(account, at=unit.at))
+    unit.append(address, email_address.release(address, account_id=account_id, at=unit.at))
+    unit.append(signed_in, sessions.close(signed_in, account_id=account_id, at=unit.at))
+    for kind in SECRETS:
+        unit.write_vault(kind + account_id, None)
+    for passkey in account.passkeys:
+        unit.write_vault(PASSKEY + passkey.credential_id, None)
+    for session in signed_in.live:
+        unit.write_vault(SESSION + session.session_id, None)
+
+
 def _decided(unit: Unit, state: Forgetting, events: Sequence[Event]) -> Forgetting:
     unit.append(state, events)
     for event in events:
@@ -94,13 +128,34 @@ def _decided(unit: Unit, state: Forgetting, events: Sequence[Event]) -> Forgetti
 class Eraser:
     """What is done outside of the account's stream. Each may be done again."""
 
-    def __init__(self, *, vault: Vault, keyring: Keyring, dispatcher: Dispatcher) -> None:
+    def __init__(
+        self,
+        *,
+        vault: Vault,
+        keyring: Keyring,
+        dispatcher: Dispatcher,
+        revocations: Revocations,
+    ) -> None:
         self._vault = vault
+        self._revocations = revocations
         self._keyring = keyring
         self._dispatcher = dispatcher
 
     async def revoke_tokens(self, _: Context, message: RevokeTokens) -> None:
-        await revoke_tokens_of(self._vault, message.account_id)
+        await self._revoke(message.account_id)
+
+    async def _revoke(self, account_id: str) -> None:
+        await revoke_tokens_of(self._vault, account_id, revocations=self._revocations)
+
+    async def close(self, context: Context, message: CloseAccount) -> None:
+        """Only one whose forgetting has started."""
+
+        async def decide(unit: Unit) -> None:
+            state = await unit.load(FORGETTING, message.account_id)
+            if state.status == ForgettingStatus.STARTED:
+                await close_account(unit, message)
+
+        await self._dispatcher.execute(context, decide)
 
     async def finish(self, context: Context, message: FinishForgetting) -> None:
         """The key goes first: who is recorded as forgotten is so. Only one that was started."""
@@ -109,7 +164,8 @@ class Eraser:
             state = await unit.load(FORGETTING, message.account_id)
             events = forgetting.finish(state, account_id=message.account_id, at=unit.at)
             if events:
-                await revoke_tokens_of(self._vault, message.account_id)
+                await self._revoke(message.account_id)
+                await close_account(unit, CloseAccount(account_id=message.account_id))
                 await self._keyring.destroy(message.account_id)
             unit.append(state, events)
 
@@ -139,6 +195,7 @@ def react(waiting: Waiting, event: Event) -> Sequence[Action]:
             return [
                 Send(RevokeTokens(account_id=event.account_id)),
                 Send(EndMemberships(account_id=event.account_id)),
+                Send(CloseAccount(account_id=event.account_id)),
             ]
         case _:
             return ()

@@ -12,19 +12,21 @@ import asyncio
 import hashlib
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from commands.accounts.mail import request_mail, spelled
 from commands.accounts.tokens import ACCOUNT
 from commands.kernel.dispatch import Dispatcher, Repository, Unit
-from commands.kernel.ports import Vault
+from commands.kernel.ports import Ids, Vault
 from domain.accounts import home as homes
 from domain.accounts import invitation as invitations
 from domain.accounts import membership as memberships
+from domain.accounts.account import ACCOUNT as PEOPLE
 from domain.accounts.forgetting import FORGETTING, ForgettingStatus
 from domain.accounts.home import (
     HOME,
@@ -54,22 +56,7 @@ from domain.kernel.recorded import Context
 
 PREFIX = "invitation#"
 TOKEN = re.compile(r"hci_[A-Za-z0-9_-]{43}")
-MAIL = "invitation"
-"""Kind of the mail: ``link``, ``role``, ``ends_at`` (empty for a member), ``expires_at``."""
 OWNER = "owner"
-
-
-class Mails(Protocol):
-    async def request(
-        self,
-        unit: Unit,
-        *,
-        kind: str,
-        to: str,
-        parameters: Mapping[str, str],
-        account_id: str | None,
-    ) -> None:
-        """Have a mail sent, if the unit of work is stored. ``account_id``: whose key seals it."""
 
 
 class Message(BaseModel):
@@ -128,7 +115,7 @@ def key_of(token: str) -> str:
     return PREFIX + hashlib.sha256(token.encode()).hexdigest()
 
 
-async def invite(unit: Unit, message: Invite, *, mails: Mails) -> Invitation:
+async def invite(unit: Unit, message: Invite, *, ids: Ids) -> Invitation:
     """Raises ``InvalidInput``, ``HomeFull``, ``SubjectForgotten``."""
     require_stay(message.role, message.ends_at, at=unit.at)
     if await _is_leaving(unit, message.home_id):
@@ -152,21 +139,31 @@ async def invite(unit: Unit, message: Invite, *, mails: Mails) -> Invitation:
     unit.write_vault(key_of(message.token), held)
     parameters = {
         "link": f"{message.page}?invitation={message.token}",
-        "role": message.role.value,
-        "ends_at": _spelled(message.ends_at) if message.ends_at else "",
-        "expires_at": _spelled(expires_at),
+        "inviter": await _inviter(unit, message.home_id),
+        "role": _as_a_person_says(message.role, message.ends_at),
+        "until": spelled(expires_at),
     }
-    await mails.request(
-        unit, kind=MAIL, to=message.email, parameters=parameters, account_id=message.home_id
+    await request_mail(
+        unit,
+        ids,
+        "invitation",
+        to=message.email,
+        parameters=parameters,
+        account_id=message.home_id,
     )
     for event in events:
         invitation = INVITATION.fold(invitation, event)
     return invitation
 
 
-def _spelled(time: datetime) -> str:
-    """For a person to read."""
-    return time.astimezone(UTC).strftime("%d %B %Y, %H:%M UTC")
+async def _inviter(unit: Unit, home_id: str) -> str:
+    """What the invited know the owner by; accounts of before there was sign-up have no address."""
+    account = await unit.load(PEOPLE, home_id)
+    return account.email or "Somebody"
+
+
+def _as_a_person_says(role: MemberRole, ends_at: datetime | None) -> str:
+    return f"{role} until {spelled(ends_at)}" if ends_at else role.value
 
 
 async def accept(unit: Unit, message: AcceptInvitation, *, vault: Vault) -> tuple[str, Membership]:

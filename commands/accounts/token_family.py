@@ -45,10 +45,13 @@ class RefreshTokenReuse(InvalidGrant):
     """A superseded refresh token came back outside its grace: its grant is to be revoked."""
 
     code = "invalid_grant"
+    family: TokenFamily
 
-    def __init__(self, family: TokenFamily) -> None:
-        super().__init__("the refresh token was used before")
-        self.family = family
+    @classmethod
+    def of(cls, family: TokenFamily) -> RefreshTokenReuse:
+        error = cls("the refresh token was used before")
+        error.family = family
+        return error
 
 
 class TokenKeys:
@@ -186,8 +189,27 @@ def refresh(
     if generation == family.generation:
         family = _succeeded(family, now, rotation)
     elif not _within_grace(family, generation, now, rotation):
-        raise RefreshTokenReuse(family)
+        raise RefreshTokenReuse.of(family)
     return _with_access(family, keys, wanted, now=now, lifetime=lifetime)
+
+
+def is_refresh_token(family: TokenFamily, keys: TokenKeys, token: str) -> bool:
+    """Whether it was really given, be it replaced or not."""
+    try:
+        _authentic(family, keys, token)
+    except InvalidGrant:
+        return False
+    return True
+
+
+def is_usable(
+    family: TokenFamily, keys: TokenKeys, token: str, *, now: datetime, rotation: Rotation
+) -> bool:
+    """Whether a refresh with it would do."""
+    if family.expires_at <= now or not is_refresh_token(family, keys, token):
+        return False
+    generation = _authentic(family, keys, token)
+    return generation == family.generation or _within_grace(family, generation, now, rotation)
 
 
 def _authentic(family: TokenFamily, keys: TokenKeys, token: str) -> int:

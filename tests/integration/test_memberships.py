@@ -5,7 +5,6 @@ On the engines, with a stack of its own; the workers run in the test's process.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
@@ -23,7 +22,6 @@ from commands.accounts.homes import (
     Invite,
     Leaver,
 )
-from commands.kernel.dispatch import Unit
 from domain.accounts.membership import MemberRole
 from domain.devices.roles import Role
 from domain.kernel.recorded import Context
@@ -38,19 +36,6 @@ OWNER = "01KA0000000000000000000009"
 FRIEND = "01KA0000000000000000000008"
 THIRD = "01KA0000000000000000000007"
 CONTEXT = Context("correlation", "causation", "token:test")
-
-
-class Mails:
-    async def request(
-        self,
-        unit: Unit,
-        *,
-        kind: str,
-        to: str,
-        parameters: Mapping[str, str],
-        account_id: str | None,
-    ) -> None:
-        """Nobody reads them here."""
 
 
 @pytest.fixture
@@ -78,7 +63,7 @@ async def join(api: Api, account_id: str, role: MemberRole, stay: timedelta | No
         ends_at=api.clock.now() + stay if stay else None,
     )
     dispatcher = api.accounts.dispatcher
-    await dispatcher.execute(CONTEXT, lambda unit: homes.invite(unit, invitation, mails=Mails()))
+    await dispatcher.execute(CONTEXT, lambda unit: homes.invite(unit, invitation, ids=api.ids))
     accepting = AcceptInvitation(token=token, account_id=account_id)
     for _ in range(2):
         (home_id, member), _ = await dispatcher.execute(

@@ -101,7 +101,8 @@ class Release:
         for version in range(1, current + 1):
             if not self.revisions(topic, version):
                 lines.append(f"{topic} {version} has no schema: make docs")
-            if f"{GOLDEN}/{topic}.v{version}.json" not in self.files():
+            golden = (f"{GOLDEN}/{topic}.v{version}{form}.json" for form in ("", ".sealed"))
+            if not set(golden) & set(self.files()):
                 lines.append(f"{topic} {version} has no golden file: {WRITE_GOLDEN}")
         revisions = self.revisions(topic, current)
         schemas = [schema for _, schema in revisions] + [schema_of(event_type)]

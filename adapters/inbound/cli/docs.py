@@ -20,8 +20,12 @@ from adapters.inbound.cli import contracts
 from adapters.inbound.gateway import asyncapi
 from adapters.inbound.http import problems, problems_page
 from adapters.settings import Settings
-from domain.accounts import forgetting, home, invitation, membership
+from domain.accounts import account, client, forgetting, home, invitation, membership
+from domain.accounts.email_address import EmailAddressEvent
 from domain.accounts.forgetting import ForgettingEvent
+from domain.accounts.grants import GrantsEvent
+from domain.accounts.mail import MailEvent
+from domain.accounts.sessions import SessionsEvent
 from domain.devices import departure, device, remote_command
 from domain.devices.lane import LaneEvent
 from domain.devices.roles import ALLOWED, Action, Role
@@ -45,9 +49,11 @@ def state_machines() -> str:
         _machine("Remote command", remote_command.MACHINE),
         _machine("Device", device.MACHINE),
         _machine("Departure of an account from the devices context", departure.MACHINE),
+        _machine("Account", account.MACHINE),
         _machine("Forgetting an account", forgetting.MACHINE),
         _machine("Invitation to a home", invitation.MACHINE),
         _machine("Membership of a home", membership.MACHINE),
+        _machine("OAuth client", client.MACHINE),
         _machine("Creative", creative.MACHINE),
         _machine("Broker", broker.MACHINE),
     )
@@ -129,6 +135,12 @@ def events() -> str:
             departure.DepartureEvent,
         ),
         _category("forgetting-{account id}: how an account is forgotten", ForgettingEvent),
+        _category("account-{account id}: a person, and by what they sign in", account.AccountEvent),
+        _category("email-{keyed hash}: which account has an e-mail address", EmailAddressEvent),
+        _category("sessions-{account id}: the browsers that are signed in", SessionsEvent),
+        _category("mail-{mail id}: one mail that is to be sent", MailEvent),
+        _category("client-{client id}: an OAuth client", client.ClientEvent),
+        _category("grants-{account id}: what an account allowed to clients", GrantsEvent),
         _category(
             "invitation-{invitation id}: an invitation to a home, sent by mail",
             invitation.InvitationEvent,

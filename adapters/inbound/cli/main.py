@@ -16,6 +16,7 @@ import typer
 from adapters.inbound.cli import ad_commands, connection, read_models, report_commands
 from adapters.inbound.cli.backup_commands import backups
 from adapters.inbound.cli.client import ApiClient, Json
+from adapters.inbound.cli.client_commands import clients
 from adapters.inbound.cli.connection import Trouble, find_connection
 from adapters.inbound.cli.edge import Commands
 from adapters.inbound.cli.operation_commands import dead_letters, parked
@@ -32,6 +33,7 @@ app = typer.Typer(
     help="Homecast: a platform for the devices of a home.",
 )
 app.add_typer(tokens, name="token")
+app.add_typer(clients, name="client")
 app.add_typer(backups, name="backup")
 read_models.register(app)
 ad_commands.register(app)

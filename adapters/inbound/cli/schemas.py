@@ -8,10 +8,16 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+from domain.accounts.account import AccountEvent
+from domain.accounts.client import ClientEvent
+from domain.accounts.email_address import EmailAddressEvent
 from domain.accounts.forgetting import ForgettingEvent
+from domain.accounts.grants import GrantsEvent
 from domain.accounts.home import HomeEvent
 from domain.accounts.invitation import InvitationEvent
+from domain.accounts.mail import MailEvent
 from domain.accounts.membership import MembershipEvent
+from domain.accounts.sessions import SessionsEvent
 from domain.devices.departure import DepartureEvent
 from domain.devices.device import DeviceEvent
 from domain.devices.lane import LaneEvent
@@ -33,6 +39,12 @@ PUBLIC: tuple[type[Event], ...] = tuple(
         InvitationEvent,
         MembershipEvent,
         HomeEvent,
+        AccountEvent,
+        EmailAddressEvent,
+        SessionsEvent,
+        MailEvent,
+        ClientEvent,
+        GrantsEvent,
         CreativeEvent,
         ContentEvent,
         BrokerEvent,

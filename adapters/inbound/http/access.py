@@ -40,7 +40,7 @@ class Access:
 
     @classmethod
     def own(cls, caller: Caller) -> Access:
-        return cls(caller.account_id, caller.account_id, Role.OWNER, caller.grant.token_id)
+        return cls(caller.account_id, caller.account_id, Role.OWNER, caller.grant.id)
 
     @property
     def client_id(self) -> str:
@@ -126,7 +126,7 @@ class Homes:
         role = row.role_at(self._clock.now()) if row else None
         if role is None or role is Role.OWNER:
             return None
-        return Access(home_id, caller.account_id, role, caller.grant.token_id)
+        return Access(home_id, caller.account_id, role, caller.grant.id)
 
     async def _membership(
         self, account_id: str, home_id: str, *, fresh: bool

@@ -18,6 +18,7 @@ from adapters.inbound.http import (
     operations,
     problems,
     read_models,
+    whoami,
 )
 from adapters.inbound.http.auth import Guard, require_guarded
 from adapters.inbound.http.bodies import Bodies
@@ -93,6 +94,7 @@ def create_app(
         homes.router,
         read_models.router,
         operations.router,
+        whoami.router,
     )
     for router in (*kept, streams, health.router):
         app.router.routes += router.routes  # flat: found faster, and walked by require_guarded

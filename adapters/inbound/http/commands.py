@@ -108,7 +108,7 @@ async def submit(
             collapse_key=body.collapse_key,
             idempotency_key=key,
         )
-        return await _submitted(parts, context, message, wait)
+        return await _submitted(parts, caller, context, message, wait)
 
     row, recorded = await parts.homes.acting(caller, device_id, Action.SEND_COMMAND, act)
     done = wait > 0 and row.status in FINAL
@@ -120,7 +120,11 @@ async def submit(
 
 
 async def _submitted(
-    parts: Parts, context: Context, message: remote_commands.SubmitRemoteCommand, wait: int
+    parts: Parts,
+    caller: Caller,
+    context: Context,
+    message: remote_commands.SubmitRemoteCommand,
+    wait: int,
 ) -> tuple[RemoteCommandRow, Sequence[Recorded]]:
     device_id, account_id = message.device_id, message.account_id
     async with AsyncExitStack() as stack:
@@ -136,7 +140,8 @@ async def _submitted(
             parts.feeds.touch(account_id)
             parts.rehints.submitted(device_id, number)
         if wait:
-            row = await outcome(row, listener=listener, commands=parts.commands, seconds=wait)
+            async with caller.while_valid():
+                row = await outcome(row, listener=listener, commands=parts.commands, seconds=wait)
         return row, recorded
 
 

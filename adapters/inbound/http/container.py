@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from adapters.inbound.container import DecidingContainer
 from adapters.inbound.operations.ports import Operations
-from commands.accounts.homes import Mails
+from commands.accounts.token_states import TokenStates
 from commands.devices.ports import Lanes
 from commands.kernel.dispatch import Dispatcher
 from domain.kernel.recorded import Recorded
@@ -115,11 +115,11 @@ class Container(DecidingContainer, Protocol):
     def accounts(self) -> AccountsSide: ...
 
     @property
-    def mails(self) -> Mails: ...
-    @property
     def twins(self) -> TwinsQuery: ...
     @property
     def counters(self) -> Counters: ...
+    @property
+    def token_states(self) -> TokenStates: ...
     @property
     def statuses(self) -> Statuses: ...
     @property

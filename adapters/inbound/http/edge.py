@@ -40,6 +40,8 @@ API_HEADERS: Sequence[tuple[bytes, bytes]] = (
 API = "/v1/"
 QUIET = ("/health/",)
 STREAM = "/v1/live"
+ERROR_PAGE = "homecast.error_page"
+"""In the scope of a page for people: makes one of an error, in place of problem details."""
 
 log = structlog.get_logger("homecast.http")
 
@@ -172,4 +174,5 @@ class Edge:
         exchange.scope["homecast.code"] = error.code
         if exchange.status:
             raise error  # an answer is on its way: the server cuts the connection
-        await problem(error)(exchange.scope, receive, exchange.send)
+        answer = exchange.scope.get(ERROR_PAGE, problem)(error)
+        await answer(exchange.scope, receive, exchange.send)

@@ -21,6 +21,7 @@ from adapters.inbound.http.parts import Parts
 from adapters.inbound.http.problems import DOCUMENTED
 from adapters.inbound.http.views import READ_MODEL, View, answer, iso
 from commands.accounts import homes
+from commands.accounts.addresses import normalise
 from commands.accounts.tokens import ACCOUNT, HOMES_READ, HOMES_WRITE
 from domain.accounts.home import HomeNotFound
 from domain.accounts.invitation import Invitation
@@ -42,7 +43,7 @@ DAY = 86_400
 class InviteBody(Body):
     """``ends_at``: of a guest's stay, within a year."""
 
-    email: str = Field(min_length=3, max_length=254, pattern=r"^[^@\s]{1,64}@[^@\s]+$")
+    email: str = Field(min_length=1, max_length=320)
     role: MemberRole
     ends_at: AwareDatetime | None = None
 
@@ -191,13 +192,13 @@ async def invite(
         invitation_id=container.ids.new(),
         token=homes.new_token(),
         page=container.settings.issuer + PAGE,
-        email=body.email,
+        email=normalise(body.email),
         role=body.role,
         ends_at=body.ends_at,
     )
     invitation, _ = await container.accounts.dispatcher.execute(
         context_of(request, container.tracer),
-        lambda unit: homes.invite(unit, message, mails=container.mails),
+        lambda unit: homes.invite(unit, message, ids=container.ids),
     )
     return answer(_invitation(message.invitation_id, invitation), 201)
 

@@ -16,10 +16,16 @@ from typing import Any, Literal, get_args
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from domain.accounts.account import AccountEvent
+from domain.accounts.client import ClientEvent
+from domain.accounts.email_address import EmailAddressEvent
 from domain.accounts.forgetting import ForgettingEvent
+from domain.accounts.grants import GrantsEvent
 from domain.accounts.home import HomeEvent
 from domain.accounts.invitation import InvitationEvent
+from domain.accounts.mail import MailEvent
 from domain.accounts.membership import MembershipEvent
+from domain.accounts.sessions import SessionsEvent
 from domain.devices.departure import DepartureEvent
 from domain.devices.device import DeviceEvent
 from domain.devices.lane import LaneEvent
@@ -45,6 +51,12 @@ EVENT_TYPES: dict[str, type[Event]] = {
         InvitationEvent,
         MembershipEvent,
         HomeEvent,
+        AccountEvent,
+        EmailAddressEvent,
+        SessionsEvent,
+        MailEvent,
+        ClientEvent,
+        GrantsEvent,
         CreativeEvent,
         ContentEvent,
         BrokerEvent,

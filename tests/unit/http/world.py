@@ -6,7 +6,7 @@ import asyncio
 import base64
 import builtins
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -23,6 +23,7 @@ from adapters.inbound.http.proof import REGISTRY
 from adapters.inbound.operations.ports import DeadLettersNotFound, Letter, Redriven, Waiting
 from adapters.outbound.dynamodb.codec import to_cloud_event
 from adapters.outbound.memory.store import MemoryEventStore, MemorySnapshotStore, MemoryVault
+from adapters.outbound.memory.token_states import MemoryTokenStates
 from adapters.outbound.system.clock import Ulids
 from adapters.outbound.telemetry.tracing import NullTracer
 from adapters.settings import Settings
@@ -204,32 +205,6 @@ class FakeMemberships(FakeRows):
 
 
 @dataclass(frozen=True)
-class Mail:
-    kind: str
-    to: str
-    parameters: Mapping[str, str]
-    account_id: str | None
-
-
-class FakeMails:
-    """``asked``: also of commits that were given up, for a test to count."""
-
-    def __init__(self) -> None:
-        self.asked: list[Mail] = []
-
-    async def request(
-        self,
-        unit: Unit,
-        *,
-        kind: str,
-        to: str,
-        parameters: Mapping[str, str],
-        account_id: str | None,
-    ) -> None:
-        self.asked.append(Mail(kind, to, parameters, account_id))
-
-
-@dataclass(frozen=True)
 class FakeAccounts:
     dispatcher: Dispatcher
 
@@ -365,10 +340,10 @@ class World:
         self.devices = FakeDevices()
         self.commands = FakeCommands()
         self.memberships = FakeMemberships()
-        self.mails = FakeMails()
         self.accounts = FakeAccounts(self.dispatcher)
         self.twins = FakeTwins()
         self.counters = FakeCounters()
+        self.token_states = MemoryTokenStates()
         self.statuses = FakeStatuses()
         self.registry = MemoryRegistry()
         self.gates: tuple[Gate[DeviceRow], Gate[RemoteCommandRow]] = (

@@ -9,6 +9,7 @@ from commands.accounts.forgetting import (
     ERASURE,
     FORGETTING_POLICY,
     WAITING_TIME,
+    CloseAccount,
     FinishForgetting,
     RevokeTokens,
     StartForgetting,
@@ -85,9 +86,13 @@ def test_a_canceled_waiting_time_means_nothing_when_it_comes_all_the_same() -> N
     given_policy(FORGETTING_POLICY).when(over()).then()
 
 
-def test_tokens_are_revoked_at_the_start() -> None:
+def test_tokens_are_revoked_and_the_account_is_closed_at_the_start() -> None:
     given_policy(FORGETTING_POLICY, REQUESTED).when(STARTED).then(
-        commands=[RevokeTokens(account_id=ACCOUNT), EndMemberships(account_id=ACCOUNT)]
+        commands=[
+            RevokeTokens(account_id=ACCOUNT),
+            EndMemberships(account_id=ACCOUNT),
+            CloseAccount(account_id=ACCOUNT),
+        ]
     )
     given_policy(FORGETTING_POLICY, REQUESTED, STARTED).when(FORGOTTEN).then()
 

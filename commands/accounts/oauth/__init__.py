@@ -1,0 +1,1 @@
+"""The authorization server: OAuth 2.1 and OpenID Connect, without HTTP."""

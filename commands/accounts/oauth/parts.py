@@ -1,0 +1,45 @@
+"""What all of the authorization server shares, made once per process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from commands.accounts.keys import AccountKeys
+from commands.accounts.oauth.attempts import Attempts
+from commands.accounts.oauth.clients import Clients
+from commands.accounts.oauth.ports import Counters, Introspection, People, Revocations
+from commands.accounts.oauth.signing_keys import SigningKeys
+from commands.kernel.dispatch import Dispatcher
+from commands.kernel.ports import Clock, Ids, Vault
+
+CLIENT_FAILURES, CLIENT_SECONDS = 20, 600
+"""Of one client from one network."""
+USER_CODE_FAILURES, USER_CODE_SECONDS = 10, 600
+"""Of one person, and of one network. There are 20^8 codes and few are waited with at a time."""
+
+
+@dataclass(frozen=True)
+class OAuth:
+    """``issuer``: without a slash at its end. ``dispatcher``: of the accounts context."""
+
+    issuer: str
+    clock: Clock
+    ids: Ids
+    vault: Vault
+    dispatcher: Dispatcher
+    keys: AccountKeys
+    clients: Clients
+    signing_keys: SigningKeys
+    people: People
+    introspection: Introspection
+    revocations: Revocations
+    client_attempts: Attempts
+    user_code_attempts: Attempts
+
+
+def attempts(counters: Counters) -> tuple[Attempts, Attempts]:
+    """Of clients, and of user codes."""
+    return (
+        Attempts(counters, name="oauth-client", limit=CLIENT_FAILURES, seconds=CLIENT_SECONDS),
+        Attempts(counters, name="user-code", limit=USER_CODE_FAILURES, seconds=USER_CODE_SECONDS),
+    )

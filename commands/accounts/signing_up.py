@@ -1,0 +1,149 @@
+"""Signing up, and getting back in: both begin with a mail to the address.
+
+Whatever was asked for, and whether or not the address has an account, the answer is the same and so
+is the work: one mail, with one link. Who signs up with an address that has an account is sent a
+link to a new password; who forgot the password of an account that does not exist, one to sign up.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from commands.accounts.addresses import normalise
+from commands.accounts.attempts import Limit, TooManyAttempts
+from commands.accounts.entering import Entered, tell
+from commands.accounts.known_browsers import with_account
+from commands.accounts.links import Link, Purpose, look_at, make_link, use
+from commands.accounts.mail import MailKind, request_mail
+from commands.accounts.parts import Parts, carry_out
+from commands.accounts.passwords import write_password
+from commands.accounts.sign_in_sessions import SignedIn, Visitor, end_sessions, start_session
+from commands.kernel.dispatch import Unit
+from domain.accounts import account as accounts
+from domain.accounts import email_address
+from domain.accounts.account import ACCOUNT
+from domain.accounts.email_address import EMAIL_ADDRESS
+from domain.kernel.recorded import Context
+
+MAILS_TO_ADDRESS = Limit("mail-to", 5, 60 * 60)
+"""More are left out without a word: telling would tell strangers what others do."""
+MAILS_FROM_VISITOR = Limit("mail-from", 30, 60 * 60)
+Wanted = Literal["sign_up", "reset"]
+MAILS: dict[tuple[Wanted, bool], tuple[MailKind, Purpose]] = {
+    ("sign_up", False): ("sign_up", "sign_up"),
+    ("sign_up", True): ("already_registered", "reset"),
+    ("reset", True): ("password_reset", "reset"),
+    ("reset", False): ("no_account", "sign_up"),
+}
+"""What is wanted, and whether the address has an account: which mail, and what its link does."""
+
+
+async def ask_for_link(
+    parts: Parts,
+    context: Context,
+    wanted: Wanted,
+    *,
+    email: str,
+    visitor: Visitor,
+    return_to: str | None = None,
+) -> None:
+    """Raises ``InvalidInput`` for what is no address, ``TooManyAttempts`` by the visitor's own."""
+    address = normalise(email)
+    email_hash = parts.keys.email_hash(address)
+    await parts.attempts.take(MAILS_FROM_VISITOR, visitor.address)
+    try:
+        await parts.attempts.take(MAILS_TO_ADDRESS, email_hash)
+    except TooManyAttempts:
+        return
+
+    async def decide(unit: Unit) -> None:
+        holder = (await unit.load(EMAIL_ADDRESS, email_hash)).account_id
+        kind, purpose = MAILS[wanted, holder is not None]
+        link = make_link(
+            unit,
+            purpose,
+            base_url=parts.public_url,
+            email=address,
+            account_id=holder,
+            return_to=return_to,
+        )
+        parameters = {"link": link}
+        await request_mail(
+            unit, parts.ids, kind, to=address, parameters=parameters, account_id=holder
+        )
+
+    await parts.dispatcher.execute(context, decide)
+
+
+async def look_at_link(parts: Parts, token: str, purpose: Purpose) -> Link:
+    """For the page that it leads to; it stays good. Raises ``InvalidLink``."""
+    return await look_at(parts.vault, token, purpose, now=parts.clock.now())
+
+
+async def confirm_sign_up(
+    parts: Parts, context: Context, *, token: str, password: str, visitor: Visitor
+) -> Entered:
+    """The account, its address, its password and its first session, in one commit.
+
+    Raises ``InvalidLink``, ``WeakPassword``, ``Busy``, and ``EmailTaken`` when another link of the
+    same address was followed first.
+    """
+    link = await look_at_link(parts, token, "sign_up")
+    hashed = await parts.passwords.hash(parts.rules.accept(password, email=link.email))
+    email_hash = parts.keys.email_hash(link.email)
+    account_id = parts.ids.new()
+
+    async def decide(unit: Unit) -> tuple[str, SignedIn]:
+        await use(unit, parts.vault, token, "sign_up")
+        address = await unit.load(EMAIL_ADDRESS, email_hash)
+        unit.append(address, email_address.reserve(address, account_id=account_id, at=unit.at))
+        account = await unit.load(ACCOUNT, account_id)
+        carry_out(
+            unit,
+            ACCOUNT,
+            account,
+            lambda state: accounts.open_account(
+                state, account_id=account_id, email=link.email, email_hash=email_hash, at=unit.at
+            ),
+            lambda state: accounts.set_password(state, how="sign_up", at=unit.at),
+        )
+        await write_password(unit, parts, account_id, hashed)
+        return await start_session(
+            unit, ids=parts.ids, account_id=account_id, amr=("pwd",), visitor=visitor
+        )
+
+    (cookie, signed_in), _ = await parts.dispatcher.execute(context, decide)
+    device = with_account(parts.keys, visitor.device, account_id)
+    return Entered(signed_in, cookie, device, link.return_to)
+
+
+async def reset_password(
+    parts: Parts, context: Context, *, token: str, password: str, visitor: Visitor
+) -> str:
+    """A new password by a mail's link: all sessions end, a lock too, and the person signs in with
+    it (the second factor is still asked for). The browser's cookie: it is a known one now.
+
+    ``PasswordSet`` (reset) is what revokes grants. Raises ``InvalidLink``, ``WeakPassword``,
+    ``Busy``.
+    """
+    link = await look_at_link(parts, token, "reset")
+    hashed = await parts.passwords.hash(parts.rules.accept(password, email=link.email))
+
+    async def decide(unit: Unit) -> str:
+        used = await use(unit, parts.vault, token, "reset")
+        account = await unit.load(ACCOUNT, str(used.account_id))
+        account_id = account.require_open()
+        carry_out(
+            unit,
+            ACCOUNT,
+            account,
+            lambda state: accounts.set_password(state, how="reset", at=unit.at),
+            lambda state: accounts.unlock(state, by="reset", at=unit.at),
+        )
+        await write_password(unit, parts, account_id, hashed)
+        await end_sessions(unit, account_id, None, "password_reset")
+        await tell(unit, parts, account, "password_changed")
+        return account_id
+
+    account_id, _ = await parts.dispatcher.execute(context, decide)
+    return with_account(parts.keys, visitor.device, account_id)
