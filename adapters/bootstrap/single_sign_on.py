@@ -15,6 +15,8 @@ from adapters.bootstrap.oauth import oauth
 from adapters.bootstrap.process import aws
 from adapters.inbound.http.accounts.parts import AccountPages, Letter
 from adapters.inbound.http.accounts.routes import mount as mount_pages
+from adapters.inbound.http.accounts.sections import DevicesSection, ServicesSection
+from adapters.inbound.http.container import DevicesQuery
 from adapters.inbound.http.oauth.parts import OAuthParts
 from adapters.inbound.http.oauth.routes import mount as mount_protocol
 from adapters.settings import Settings
@@ -34,6 +36,7 @@ class LocalOutbox:
 class SingleSignOn:
     accounts: Accounts
     oauth: OAuthParts
+    devices: DevicesQuery
 
     def mount(self, app: FastAPI) -> None:
         """What tokens are worth is asked of the memory that the app's guard asks."""
@@ -43,7 +46,11 @@ class SingleSignOn:
         mount_protocol(app, parts=parts)
         outbox = LocalOutbox(self.accounts) if self.accounts.mail_folder else None
         pages = AccountPages(
-            self.accounts.parts, shared, tracer=self.accounts.tracer, outbox=outbox
+            self.accounts.parts,
+            shared,
+            tracer=self.accounts.tracer,
+            outbox=outbox,
+            sections=(ServicesSection(shared), DevicesSection(self.devices)),
         )
         mount_pages(app, pages=pages)
 
@@ -61,4 +68,4 @@ async def single_sign_on(settings: Settings, api: Api) -> AsyncIterator[SingleSi
             revocations=api.token_states,
             keys=known.keys,
         )
-        yield SingleSignOn(known, served)
+        yield SingleSignOn(known, served, api.devices)

@@ -32,13 +32,15 @@ class State:
     seconds: float
 
 
-class Revocations(Protocol):
+class GrantRevocations(Protocol):
     """Told after the vault was written. Never raises: where this fails, what others remember of the
     vault ends by itself, within 30 s."""
 
     async def told(self, grant_ids: Collection[str]) -> None:
         """All tokens of these grants are worthless."""
 
+
+class Revocations(GrantRevocations, Protocol):
     async def told_tokens(self, hashes: Collection[str]) -> None:
         """So are these personal access tokens."""
 
