@@ -67,13 +67,14 @@ async def scene(world: World, app: FastAPI) -> AsyncIterator[Scene]:
         world.clock.advance(1)
         key = DeviceKey()
         assert (await clients["owner"].claim(key)).status_code == 201
-        numbers = [
+        of_owner, of_guest = [
             (await clients[who].submit(key.id)).json()["number"] for who in ("owner", "guest")
         ]
         invited = await clients["owner"].http.post(
             f"/v1/homes/{ACCOUNT}/invitations", json={"email": "a@b.example", "role": "member"}
         )
-        yield Scene(world, app, clients, tokens, key.id, *numbers, invited.json()["id"])
+        invitation_id = invited.json()["id"]
+        yield Scene(world, app, clients, tokens, key.id, of_owner, of_guest, invitation_id)
 
 
 Act = Callable[[Client, Scene], Awaitable[httpx.Response]]
@@ -244,7 +245,7 @@ async def test_every_route_of_devices_and_homes_is_in_the_table(app: FastAPI) ->
         f"{method} {route.path}"
         for route in app.routes
         if isinstance(route, APIRoute) and route.path.startswith(prefixes)
-        for method in route.methods
+        for method in route.methods or ()
     }
     assert walked == {route for route, _, _ in ROUTES.values()} | OF_ONESELF | {WATCHED}
 
@@ -438,8 +439,8 @@ async def test_a_member_watches_all_commands_and_a_guest_its_own(scene: Scene) -
         told = await streams["guest"].next()
         assert (told.name, told.data["number"]) == ("progress", own)
         for who in ("owner", "member"):
-            numbers = [(await streams[who].next("command")).data["number"] for _ in range(4)]
-            assert numbers == [theirs, theirs, scene.of_owner, own]
+            told_to = [(await streams[who].next("command")).data["number"] for _ in range(4)]
+            assert told_to == [theirs, theirs, scene.of_owner, own]
 
 
 async def test_a_guests_place_in_its_stream_is_of_no_use_in_another(scene: Scene) -> None:
