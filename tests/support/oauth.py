@@ -130,13 +130,13 @@ class Server:
     """One process; ``beside`` makes another one on the same stores."""
 
     def __init__(self, like: Server | None = None) -> None:
-        self.clock = like.clock if like else OAuthClock()
-        self.ids = like.ids if like else Ulids()
-        self.vault = like.vault if like else MemoryVault()
-        self.store = like.store if like else MemoryEventStore(self.vault)
-        self.counters = like.counters if like else SharedCounters()
-        self.revocations = like.revocations if like else ToldRevocations()
-        self.people = like.people if like else KnownPeople()
+        self.clock: OAuthClock = like.clock if like else OAuthClock()
+        self.ids: Ulids = like.ids if like else Ulids()
+        self.vault: MemoryVault = like.vault if like else MemoryVault()
+        self.store: MemoryEventStore = like.store if like else MemoryEventStore(self.vault)
+        self.counters: SharedCounters = like.counters if like else SharedCounters()
+        self.revocations: ToldRevocations = like.revocations if like else ToldRevocations()
+        self.people: KnownPeople = like.people if like else KnownPeople()
         self.secrets: dict[str, str] = like.secrets if like else {}
         snapshots = MemorySnapshotStore(self.store.keyring)
         self.repository = Repository(self.store, snapshots)
