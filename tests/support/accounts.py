@@ -6,6 +6,7 @@ it, its password hashes are quick and counted, and mails are rendered as the out
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from typing import Any
 from adapters.outbound.keys.secrets import KeyringSeals
 from adapters.outbound.mail.templates import render
 from adapters.outbound.memory.store import MemoryEventStore, MemorySnapshotStore
+from adapters.outbound.memory.token_states import MemoryTokenStates
 from adapters.outbound.system.clock import Ulids
 from commands.accounts import signing_in, signing_up
 from commands.accounts.attempts import Attempts
@@ -32,13 +34,18 @@ from commands.kernel.ports import EventStore
 from domain.accounts.account import ACCOUNT, Account
 from domain.kernel.errors import HintsUnavailable
 from domain.kernel.event import Event
-from domain.kernel.recorded import Context
+from domain.kernel.recorded import Context, Recorded
+from tests.support.interleave import PassingStore
 
 START = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 CONTEXT = Context("c", "m", "browser")
 EMAIL, PASSWORD = "jo@home.example", "correct horse battery"
 URL = "https://homecast.example"
 VISITOR = Visitor("203.0.113.7", "Mozilla/5.0 (X11; Linux x86_64)", "DE")
+
+
+async def no_apps(_: str) -> None:
+    """Where nobody has own apps."""
 
 
 class MovableClock:
@@ -92,6 +99,21 @@ class QuickPasswords:
         self._made(password, self.parameters)
 
 
+class Racing(PassingStore):
+    """All processes have decided before the first of them commits."""
+
+    def __init__(self, store: EventStore, barrier: asyncio.Barrier) -> None:
+        super().__init__(store)
+        self._barrier = barrier
+        self._first = True
+
+    async def commit(self, *args: Any, **kwargs: Any) -> list[Recorded]:
+        if self._first:
+            self._first = False
+            await self._barrier.wait()
+        return await super().commit(*args, **kwargs)
+
+
 class World:
     def __init__(self, *, store: EventStore | None = None, first: World | None = None) -> None:
         self.memory: MemoryEventStore = first.memory if first else MemoryEventStore()
@@ -122,8 +144,18 @@ class World:
     def beside(self, store: EventStore | None = None) -> World:
         return World(store=store, first=self)
 
+    def racing(self, processes: int = 2) -> list[World]:
+        """So many processes, whose first commits meet."""
+        barrier = asyncio.Barrier(processes)
+        return [self.beside(Racing(self.memory, barrier)) for _ in range(processes)]
+
     def eraser(self) -> Eraser:
-        return Eraser(vault=self.vault, keyring=self.memory.keyring, dispatcher=self.dispatcher)
+        return Eraser(
+            vault=self.vault,
+            keyring=self.memory.keyring,
+            dispatcher=self.dispatcher,
+            revocations=MemoryTokenStates(),
+        )
 
     # --- what is there ----------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from commands.accounts.oauth.clients import (
     register,
 )
 from commands.accounts.oauth.lookups import VaultIntrospection
-from commands.accounts.oauth.parts import OAuth, attempts
+from commands.accounts.oauth.parts import OAuth, failures
 from commands.accounts.oauth.ports import Person
 from commands.accounts.oauth.profiles import Wishes, configured
 from commands.accounts.oauth.signing_keys import SigningKeys
@@ -147,7 +147,7 @@ class Server:
             clock=self.clock,
             ids=self.ids,
         )
-        clients, user_codes = attempts(self.counters)
+        clients, user_codes = failures(self.counters)
         self.oauth = OAuth(
             issuer=ISSUER,
             clock=self.clock,
@@ -160,8 +160,8 @@ class Server:
             people=self.people,
             introspection=VaultIntrospection(self.vault, self.clock),
             revocations=self.revocations,
-            client_attempts=clients,
-            user_code_attempts=user_codes,
+            client_failures=clients,
+            user_code_failures=user_codes,
         )
 
     def beside(self) -> Server:

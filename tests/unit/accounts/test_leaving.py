@@ -19,7 +19,7 @@ from commands.accounts.signing_in import CodeNeeded
 from commands.accounts.signing_up import reset_password
 from domain.accounts.account import AccountNotFound
 from domain.accounts.forgetting import ForgettingHasStarted
-from tests.support.accounts import CONTEXT, EMAIL, PASSWORD, URL, VISITOR, World
+from tests.support.accounts import CONTEXT, EMAIL, PASSWORD, URL, VISITOR, World, no_apps
 from tests.support.authenticator import Authenticator
 from tests.unit.accounts.test_passkeys import added
 from tests.unit.accounts.test_second_factor import App, enrolled
@@ -102,7 +102,12 @@ async def test_nothing_begins_in_an_account_that_is_being_closed(world: World) -
     await world.eraser().close(CONTEXT, CloseAccount(account_id=account_id))
     with pytest.raises(AccountNotFound):
         await reset_password(
-            world.parts, CONTEXT, token=token, password="quite another", visitor=VISITOR
+            world.parts,
+            CONTEXT,
+            token=token,
+            password="quite another",
+            visitor=VISITOR,
+            end_own_apps=no_apps,
         )
     world.clock.move(days=-7)
     with pytest.raises(signing_in.PendingSignInOver):

@@ -84,7 +84,7 @@ async def test_an_answer_enters_once_of_two_processes_at_the_same_time(world: Wo
     await added(world, phone)
     answer = phone.get(passkeys.begin_authentication(world.parts))
     done = await asyncio.gather(
-        *(sign_in(process, answer) for process in (world, world.beside())), return_exceptions=True
+        *(sign_in(process, answer) for process in world.racing()), return_exceptions=True
     )
     assert sorted(type(one).__name__ for one in done) == ["Entered", "PasskeyRefused"]
 

@@ -17,7 +17,7 @@ from commands.accounts.sign_in_sessions import SignInTooOld
 from commands.accounts.signing_in import CODES, CodeNeeded, PendingSignInOver
 from domain.accounts.account import Account
 from domain.kernel.errors import HomecastError
-from tests.support.accounts import CONTEXT, EMAIL, PASSWORD, VISITOR, World
+from tests.support.accounts import CONTEXT, EMAIL, PASSWORD, VISITOR, World, no_apps
 
 
 class App:
@@ -134,7 +134,7 @@ async def test_a_code_enters_once_of_two_processes_at_the_same_time(world: World
     done = await asyncio.gather(
         *(
             enter(process, token, app.code())
-            for process, token in zip((world, world.beside()), tokens, strict=True)
+            for process, token in zip(world.racing(), tokens, strict=True)
         ),
         return_exceptions=True,
     )
@@ -149,7 +149,7 @@ async def test_a_code_confirms_once_of_two_processes_at_the_same_time(world: Wor
             second_factor.prove_code(
                 process.parts, CONTEXT, entered.signed_in.account_id, app.code()
             )
-            for process in (world, world.beside())
+            for process in world.racing()
         ),
         return_exceptions=True,
     )
@@ -223,7 +223,12 @@ async def test_a_pending_sign_in_ends_by_itself_and_with_the_password(world: Wor
 
     reset_token = await world.last_token()
     await reset_password(
-        world.parts, CONTEXT, token=reset_token, password="quite another one", visitor=VISITOR
+        world.parts,
+        CONTEXT,
+        token=reset_token,
+        password="quite another one",
+        visitor=VISITOR,
+        end_own_apps=no_apps,
     )
     with pytest.raises(PendingSignInOver):
         await enter(world, token, app.code())

@@ -10,7 +10,7 @@ import pytest
 
 from commands.accounts import identity, signing_up
 from commands.accounts.attempts import TooManyAttempts
-from commands.accounts.entering import Entered
+from commands.accounts.entering import OF_STRANGERS, Entered
 from commands.accounts.known_browsers import known_browser
 from commands.accounts.links import InvalidLink
 from commands.accounts.mail import MailKind
@@ -19,7 +19,7 @@ from commands.accounts.passwords import WrongCredentials
 from commands.accounts.sign_in_sessions import current_session
 from domain.accounts.email_address import EmailTaken
 from domain.kernel.errors import InvalidInput
-from tests.support.accounts import CONTEXT, EMAIL, PASSWORD, START, URL, VISITOR, World
+from tests.support.accounts import CONTEXT, EMAIL, PASSWORD, START, URL, VISITOR, World, no_apps
 from tests.support.interleave import PassingStore
 
 NEW = "another good password"
@@ -91,7 +91,12 @@ async def test_links_are_good_for_their_time(
 
 async def reset(world: World, token: str, password: str = NEW) -> str:
     return await signing_up.reset_password(
-        world.parts, CONTEXT, token=token, password=password, visitor=VISITOR
+        world.parts,
+        CONTEXT,
+        token=token,
+        password=password,
+        visitor=VISITOR,
+        end_own_apps=no_apps,
     )
 
 
@@ -154,7 +159,7 @@ async def test_two_links_of_one_address_make_one_account(world: World) -> None:
     for _ in range(2):
         await world.ask("sign_up")
         tokens.append(await world.last_token())
-    processes = (world, world.beside())
+    processes = world.racing()
     done = await asyncio.gather(
         *(
             signing_up.confirm_sign_up(
@@ -178,7 +183,7 @@ async def test_one_link_followed_twice_at_once_makes_one_account(world: World) -
             signing_up.confirm_sign_up(
                 one.parts, CONTEXT, token=token, password=PASSWORD, visitor=VISITOR
             )
-            for one in (world, world.beside(), world.beside())
+            for one in world.racing(3)
         ),
         return_exceptions=True,
     )
@@ -237,6 +242,22 @@ async def test_a_reset_ends_all_sessions_and_leaves_the_second_step_to_sign_in(
     with pytest.raises(WrongCredentials):
         await world.sign_in(PASSWORD)
     await world.entered(NEW)
+
+
+async def test_a_reset_ends_a_lock(world: World) -> None:
+    entered = await world.sign_up()
+    for _ in range(OF_STRANGERS.most):
+        with pytest.raises(WrongCredentials):
+            await world.sign_in("a wrong password")
+    await world.parts.later.settled()
+    assert (await world.account(entered.signed_in.account_id)).locked_until
+    await world.ask("reset")
+    device = await reset(world, await world.last_token())
+    account = await world.account(entered.signed_in.account_id)
+    assert account.locked_until is None
+    with pytest.raises(TooManyAttempts):
+        await world.sign_in(NEW)
+    await world.entered(NEW, device=device)
 
 
 async def test_a_password_is_changed_by_who_knows_it(world: World) -> None:

@@ -11,7 +11,8 @@ from fastapi import Request, Response
 from adapters.inbound.http.edge import Exchange
 from adapters.inbound.http.errors import Unauthenticated
 from adapters.inbound.http.problems import BEARER, STATUS
-from commands.accounts.oauth.errors import InvalidClient, TooManyAttempts
+from commands.accounts.attempts import TooManyAttempts
+from commands.accounts.oauth.errors import InvalidClient
 from commands.accounts.oauth.lookups import NoIdentity
 from commands.accounts.oauth.parts import OAuth
 from commands.accounts.tokens import InvalidToken

@@ -9,9 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
+from commands.accounts.attempts import TooManyAttempts
 from commands.accounts.oauth import devices
 from commands.accounts.oauth.devices import LETTERS, normalised
-from commands.accounts.oauth.errors import TooManyAttempts, UserCodeNotFound
+from commands.accounts.oauth.errors import UserCodeNotFound
 from domain.accounts.client import Profile
 from domain.accounts.grants import GrantGiven
 from tests.support.oauth import ACCOUNT, APP, ISSUER, OTHER
