@@ -129,6 +129,8 @@ class Settings(BaseSettings):
     departures_dead_letters: str = Field("", description="URL of its dead-letter queue")
     erasure_queue: str = Field("", description="URL of the queue of the policy `erasure`")
     erasure_dead_letters: str = Field("", description="URL of its dead-letter queue")
+    mail_queue: str = Field("", description="URL of the queue of the policy `mail`")
+    mail_dead_letters: str = Field("", description="URL of its dead-letter queue")
     transcoding_queue: str = Field("", description="URL of the queue of the policy `transcoding`")
     transcoding_dead_letters: str = Field("", description="URL of its dead-letter queue")
     fetches_queue: str = Field("", description="URL of the queue of films to be fetched")
@@ -210,6 +212,12 @@ class Settings(BaseSettings):
     )
     mailer: Literal["local", "ses"] = Field(
         "local", description="Who sends mail: an outbox on this machine, or Amazon SES"
+    )
+    mail_folder: Path = Field(
+        RUN_DIRECTORY / "mail", description="Where the outbox on this machine puts its mails"
+    )
+    deletion_days: int = Field(
+        7, ge=0, le=365, description="Days between asking to be deleted and the deletion"
     )
     mail_from: str = Field(
         "Homecast <no-reply@localhost>", description="Sender of mails; SES knows it as verified"

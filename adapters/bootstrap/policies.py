@@ -9,9 +9,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from adapters.bootstrap.accounts import mailer_of
 from adapters.bootstrap.core import Core, core
 from adapters.bootstrap.media import transcoder_of, transcodings, web_of
-from adapters.bootstrap.process import make_broker
+from adapters.bootstrap.process import aws, make_broker
 from adapters.bootstrap.read_models import slotted, threads, twins
 from adapters.faststream_aws import SQSBroker
 from adapters.inbound.workers import outbox as outboxes
@@ -30,11 +31,14 @@ from adapters.outbound.dynamodb.rows import (
 )
 from adapters.outbound.dynamodb.timeouts import DynamoDbTimeouts
 from adapters.outbound.dynamodb.twins import DynamoDbTwins
+from adapters.outbound.dynamodb.vault import DynamoDbVault
+from adapters.outbound.mail.delivery import MailDelivery
 from adapters.outbound.messaging.outbox import QueueOutbox
 from adapters.outbound.system.clock import SystemClock
 from adapters.outbound.web.pixels import Pixels
 from adapters.settings import Settings
 from commands.accounts import forgetting
+from commands.accounts import mail as mails
 from commands.accounts.forgetting import (
     ERASURE,
     FORGETTING_POLICY,
@@ -44,6 +48,7 @@ from commands.accounts.forgetting import (
     RevokeTokens,
     StartForgetting,
 )
+from commands.accounts.mail import MAIL_POLICY
 from commands.devices.alarms import ALARMS, WEBHOOK
 from commands.devices.departures import DEPARTURES, ContinueDeparture, Departures
 from commands.kernel.policy import Policy
@@ -107,7 +112,7 @@ def policy_inboxes(
         handlers,
         timeouts=timeouts,
         outbox=QueueOutbox(broker, settings.outbox_queue),
-        effects={WEBHOOK} if settings.webhook_url else (),
+        effects={mails.KIND, *((WEBHOOK,) if settings.webhook_url else ())},
     )
     items = opened(
         PolicyStateItem,
@@ -175,6 +180,7 @@ def followed_policies(settings: Settings, parts: Core) -> list[Followed]:
         ),
         Followed(DEPARTURES, accounts, settings.departures_queue, settings.departures_dead_letters),
         Followed(ERASURE, devices, settings.erasure_queue, settings.erasure_dead_letters),
+        Followed(MAIL_POLICY, accounts, settings.mail_queue, settings.mail_dead_letters),
         Followed(
             TRANSCODING,
             parts.media.store,
@@ -200,6 +206,14 @@ def policy_inbox(
     return PolicyInbox(runner, events)
 
 
+async def mail_delivery(settings: Settings, stack: AsyncExitStack) -> MailDelivery:
+    connection = aws(settings)
+    dynamodb = await stack.enter_async_context(connection.dynamodb())
+    vault = DynamoDbVault(dynamodb, settings.vault_table)
+    mailer = await stack.enter_async_context(mailer_of(settings))
+    return MailDelivery(vault, mailer, clock=SystemClock())
+
+
 @asynccontextmanager
 async def outbox(settings: Settings) -> AsyncIterator[SQSBroker]:
 
@@ -207,7 +221,10 @@ async def outbox(settings: Settings) -> AsyncIterator[SQSBroker]:
     web = web_of(settings)
     async with webhooks.make_client() as client, AsyncExitStack() as stack:
         stack.push_async_callback(web.close)
-        handlers: dict[str, EffectHandler] = {pixels.KIND: Pixels(web, clock=SystemClock())}
+        handlers: dict[str, EffectHandler] = {
+            pixels.KIND: Pixels(web, clock=SystemClock()),
+            mails.KIND: await mail_delivery(settings, stack),
+        }
         if settings.webhook_url:
             handlers[WEBHOOK] = webhooks.Webhook(
                 client,

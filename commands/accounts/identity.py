@@ -6,7 +6,7 @@ from commands.accounts.addresses import normalise
 from commands.accounts.attempts import Limit
 from commands.accounts.entering import begin, tell
 from commands.accounts.links import make_link, use
-from commands.accounts.mail import request_mail
+from commands.accounts.mail import MailKind, request_mail
 from commands.accounts.parts import Parts, carry_out
 from commands.accounts.passwords import prove, write_password, wrong
 from commands.accounts.sign_in_sessions import SignedIn, Visitor, end_sessions
@@ -81,7 +81,7 @@ async def ask_for_email_change(
             unit, "email", base_url=parts.public_url, email=address, account_id=account_id
         )
         parameters = {"link": f"{parts.public_url}/signin" if taken else link}
-        kind = "email_change_taken" if taken else "email_change"
+        kind: MailKind = "email_change_taken" if taken else "email_change"
         await request_mail(unit, parts.ids, kind, to=address, parameters=parameters)
         await tell(unit, parts, account, "email_change_requested")
 

@@ -82,7 +82,8 @@ class PasswordRules:
 
 def prepared(password: str) -> str:
     """As it is hashed and compared. Longer ones than are accepted are cut before any work."""
-    return unicodedata.normalize("NFKC", password[: 4 * LONGEST])
+    known = unicodedata.normalize("NFKC", password[: 4 * LONGEST])
+    return known.encode(errors="replace").decode()
 
 
 def _repeats(password: str) -> bool:

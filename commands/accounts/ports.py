@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 from domain.kernel.errors import Refused, Unavailable
@@ -68,6 +69,18 @@ class Mail:
 
     id: str
     to: str
+    subject: str = field(repr=False)
+    text: str = field(repr=False)
+    html: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A mail in the outbox of one machine, where a person may read it."""
+
+    id: str
+    to: str
+    sent_at: datetime | None
     subject: str = field(repr=False)
     text: str = field(repr=False)
     html: str = field(repr=False)

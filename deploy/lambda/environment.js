@@ -4,7 +4,7 @@
 // concerns media is served by processes, and published by the relay.
 const LEFT_OUT = {
   api: /(Subscription|Topic)$|^(PolicyStates|Timeouts|Brokers|Creatives|Fetches|Media|Renders|Transcoding|JobEvents|Statistics|Athena)/,
-  projector: /(Subscription|Topic)$|^(Alarms|Departures|Erasure|Forgetting|Outbox|PolicyStates|Relay|Timeouts|Brokers|Creatives|Fetches|Media|Renders|Transcoding|JobEvents|Statistics|Athena)/,
+  projector: /(Subscription|Topic)$|^(Alarms|Departures|Erasure|Forgetting|Mail|Outbox|PolicyStates|Relay|Timeouts|Brokers|Creatives|Fetches|Media|Renders|Transcoding|JobEvents|Statistics|Athena)/,
   relay: /^(?!.*(EventsTable|Topic)$)/,
 };
 

@@ -110,8 +110,11 @@ class Engines:
         # Of its keys the embedded KMS keeps what it had when it was last stopped in peace: what
         # they wrap would not survive a crash.
         keys = {"HOMECAST_KMS_KEY": "", "HOMECAST_KEY_FILE": str(self.key_file)}
-        folder = {"HOMECAST_REPORTS_FOLDER": str(self.key_file.with_name("reports"))}
-        return self._settings(outputs) | keys | folder
+        folders = {
+            "HOMECAST_REPORTS_FOLDER": str(self.key_file.with_name("reports")),
+            "HOMECAST_MAIL_FOLDER": str(self.key_file.with_name("mail")),
+        }
+        return self._settings(outputs) | keys | folders
 
     async def functions(self, stage: str) -> dict[str, str]:
         """The same with the functions of `serverless.yml`, and the address of their API.
