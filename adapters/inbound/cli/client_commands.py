@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
@@ -14,7 +13,6 @@ from adapters.inbound.cli.options import AsJson, output_of
 from adapters.inbound.cli.render import plain
 from adapters.inbound.cli.token_commands import with_vault
 
-T = TypeVar("T")
 ClientId = Annotated[str, typer.Argument(metavar="CLIENT", help="Its id")]
 
 clients = typer.Typer(no_args_is_help=True, help="OAuth clients: apps and linked services.")
@@ -127,7 +125,9 @@ def retire_client(context: typer.Context, client: ClientId, as_json: AsJson = Fa
     message = commands.RetireClient(client_id=client)
 
     async def work(parts: Any) -> None:
-        decide: Callable[[Any], Awaitable[None]] = lambda unit: commands.retire(unit, message)
+        async def decide(unit: Any) -> None:
+            await commands.retire(unit, message)
+
         await parts.accounts.dispatcher.execute(by_operator(parts), decide)
 
     with_vault(work)

@@ -37,7 +37,7 @@ def authorization_server(issuer: str) -> dict[str, Any]:
 
 
 def openid(issuer: str) -> dict[str, Any]:
-    """``request_uri_parameter_supported`` has to be said: without a word it would be taken as yes."""
+    """``request_uri_parameter_supported``: without a word it would be taken as yes."""
     return {
         **authorization_server(issuer),
         "userinfo_endpoint": f"{issuer}/oauth2/userinfo",

@@ -1,4 +1,4 @@
-"""What the token endpoint answers: a grant of some type in, tokens out (RFC 6749 sections 4 to 6)."""
+"""What the token endpoint answers: a grant of some type in, tokens out (RFC 6749)."""
 
 from __future__ import annotations
 
