@@ -74,6 +74,8 @@ class AccountPages:
         self.tokens = FormTokens(accounts.keys)
         self.renderer = Renderer(secure=self.cookies.secure)
         self.places = tuple(one for one in PLACES if homes or one[0] != "/account/homes")
+        self.shown: set[str] = set()
+        """Paths that can be looked at; filled by the routes."""
         self._host = urlsplit(accounts.public_url).hostname
 
     @property
@@ -89,6 +91,12 @@ class AccountPages:
             status_code=status,
             headers={**headers, "Cache-Control": "no-store", "Location": target},
         )
+
+    def page_of(self, path: str) -> str:
+        """The page that a form with this address stands on: the nearest above."""
+        while path and path not in self.shown:
+            path = path.rpartition("/")[0]
+        return path or "/account"
 
     def elsewhere(self, request: Request) -> str | None:
         """On one machine, the same page under the name that passkeys and cookies are bound to:

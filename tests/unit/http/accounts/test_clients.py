@@ -134,8 +134,8 @@ async def test_not_you_leads_through_a_sign_out_back_to_the_question(
     shop: KnownClient, ann: Browser
 ) -> None:
     await ann.get(asked())
-    forms = [one for one in ann.tree.xpath("//form[@id='other']//input[@name]")]
-    content = urlencode({one.get("name"): one.get("value") for one in forms})
+    fields = ann.tree.xpath("//form[@id='other']//input[@name]")
+    content = urlencode({one.get("name"): one.get("value") for one in fields})
     answer = await ann.post("/signout", content)
     assert answer.headers["location"].startswith("/signin?return_to=%2Foauth2%2Fauthorize")
     await ann.get(answer.headers["location"])

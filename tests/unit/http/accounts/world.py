@@ -285,6 +285,11 @@ class Browser:
         found = self.tree.xpath("//meta[@http-equiv='refresh']/@content")
         return str(found[0]).partition("url=")[2] if found else None
 
+    def pages_token(self, server: Server, action: str) -> str:
+        """As a page would hold it for the session that the browser has."""
+        session = self.http.cookies["__Host-homecast"].split("_")[1]
+        return server.pages.tokens.make(f"session:{session}", action, server.clock.now())
+
     # --- journeys --------------------------------------------------------------------------------
 
     async def sign_up(self, server: Server, email: str = EMAIL, password: str = PASSWORD) -> None:
