@@ -202,7 +202,7 @@ async def test_a_defect_has_a_page_with_a_reference_and_no_cause(
     async def broken(*_: object, **__: object) -> None:
         raise RuntimeError("a secret cause")
 
-    server.parts.vault.get = broken  # type: ignore[method-assign, assignment]
+    server.parts.vault.get = broken  # type: ignore[method-assign]
     answer = await ann.http.get("/account")
     assert answer.status_code == 500
     require_headers(answer)

@@ -216,7 +216,7 @@ class Browser:
 
     @property
     def tree(self) -> html.HtmlElement:
-        return html.fromstring(self.page.text)
+        return html.document_fromstring(self.page.text)
 
     @property
     def path(self) -> str:
@@ -228,7 +228,7 @@ class Browser:
 
     @property
     def words(self) -> str:
-        return " ".join(self.tree.find("body").text_content().split())
+        return " ".join(str(self.tree.xpath("string(//body)")).split())
 
     async def get(self, path: str, **headers: str) -> httpx.Response:
         self.page = await self.http.get(path, headers=headers)
@@ -247,7 +247,7 @@ class Browser:
         return {one.get("name"): one.get("value", "") for one in form.xpath(".//input[@name]")}
 
     def form(self, action: str) -> html.HtmlElement:
-        found = [one for one in self.tree.xpath("//form") if one.get("action") == action]
+        found = [one for one in self.tree.iter("form") if one.get("action") == action]
         assert found, f"no form {action} on {self.path}: {self.words}"
         return found[0]
 
