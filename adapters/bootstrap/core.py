@@ -30,6 +30,7 @@ from adapters.outbound.redis import (
     UnawaitedHints,
     connect,
 )
+from adapters.outbound.redis.token_states import RedisTokenStates
 from adapters.outbound.system.clock import SystemClock, Ulids
 from adapters.settings import Settings
 from commands.kernel.dispatch import Dispatcher, NoHints, Repository
@@ -71,6 +72,7 @@ class Core:
     watchers: RedisWatchers
     presence: RedisPresence
     link: Link
+    token_states: RedisTokenStates
     dynamodb: DynamoDBClient
     control: DynamoDbControl
     pointer: Pointer
@@ -185,6 +187,7 @@ async def core(
             watchers=RedisWatchers(link),
             presence=RedisPresence(link),
             link=link,
+            token_states=RedisTokenStates(link),
             dynamodb=dynamodb,
             control=control,
             pointer=Pointer(control.states),

@@ -44,6 +44,7 @@ async def api(settings: Settings) -> AsyncIterator[Api]:
         core(settings, "api") as parts,
         threads(settings) as pool,
         RedisFeed(parts.link.client) as feed,
+        parts.token_states.running(),
         statuses(settings, parts, pool) as status,
     ):
         models = slotted(settings, parts.pointer)

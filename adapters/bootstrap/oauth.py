@@ -11,9 +11,10 @@ from adapters.settings import Settings
 from commands.accounts.keys import AccountKeys
 from commands.accounts.oauth.clients import Clients
 from commands.accounts.oauth.parts import OAuth, attempts
-from commands.accounts.oauth.ports import Introspection, People, Revocations
+from commands.accounts.oauth.ports import Introspection, People
 from commands.accounts.oauth.seeding import ensure_cli
 from commands.accounts.oauth.signing_keys import SigningKeys
+from commands.accounts.token_states import GrantRevocations
 from domain.kernel.recorded import Context
 
 
@@ -24,7 +25,7 @@ async def oauth(
     wrapper: KeyWrapper,
     people: People,
     introspection: Introspection,
-    revocations: Revocations,
+    revocations: GrantRevocations,
     keys: AccountKeys | None = None,
 ) -> OAuthParts:
     """``wrapper``: as ``core.key_wrapper`` gives it; ``keys``: where they are made already. Raises

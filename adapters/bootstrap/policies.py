@@ -137,7 +137,12 @@ def command_handlers(
         twins=DynamoDbTwins(pool),
         dispatcher=parts.dispatcher,
     )
-    eraser = Eraser(vault=parts.vault, keyring=parts.keyring, dispatcher=parts.accounts.dispatcher)
+    eraser = Eraser(
+        vault=parts.vault,
+        keyring=parts.keyring,
+        dispatcher=parts.accounts.dispatcher,
+        revocations=parts.token_states,
+    )
 
     async def start_forgetting(context: Context, message: StartForgetting) -> None:
         await parts.accounts.dispatcher.execute(

@@ -12,7 +12,9 @@ from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from commands.accounts.grant_endings import end_grants
 from commands.accounts.sign_in_sessions import PREFIX as SESSION
+from commands.accounts.token_states import Revocations
 from commands.accounts.tokens import ACCOUNT, revoke_tokens_of
 from commands.kernel.dispatch import Dispatcher, Unit
 from commands.kernel.policy import Action, Cancel, Policy, PolicyState, Schedule, Send, Timeout
@@ -29,6 +31,7 @@ from domain.accounts.forgetting import (
     ForgettingStarted,
     ForgettingStatus,
 )
+from domain.accounts.grants import Because
 from domain.accounts.sessions import SESSIONS
 from domain.kernel.event import Event, id_of
 from domain.kernel.recorded import Context
@@ -125,13 +128,32 @@ def _decided(unit: Unit, state: Forgetting, events: Sequence[Event]) -> Forgetti
 class Eraser:
     """What is done outside of the account's stream. Each may be done again."""
 
-    def __init__(self, *, vault: Vault, keyring: Keyring, dispatcher: Dispatcher) -> None:
+    def __init__(
+        self,
+        *,
+        vault: Vault,
+        keyring: Keyring,
+        dispatcher: Dispatcher,
+        revocations: Revocations,
+    ) -> None:
         self._vault = vault
+        self._revocations = revocations
         self._keyring = keyring
         self._dispatcher = dispatcher
 
-    async def revoke_tokens(self, _: Context, message: RevokeTokens) -> None:
-        await revoke_tokens_of(self._vault, message.account_id)
+    async def revoke_tokens(self, context: Context, message: RevokeTokens) -> None:
+        await self._revoke(context, message.account_id)
+
+    async def _revoke(self, context: Context, account_id: str) -> None:
+        await revoke_tokens_of(self._vault, account_id, revocations=self._revocations)
+        await end_grants(
+            self._dispatcher,
+            self._revocations,
+            context,
+            account_id,
+            which=lambda _: True,
+            reason=Because.FORGOTTEN,
+        )
 
     async def close(self, context: Context, message: CloseAccount) -> None:
         """Only one whose forgetting has started."""
@@ -150,7 +172,7 @@ class Eraser:
             state = await unit.load(FORGETTING, message.account_id)
             events = forgetting.finish(state, account_id=message.account_id, at=unit.at)
             if events:
-                await revoke_tokens_of(self._vault, message.account_id)
+                await self._revoke(context, message.account_id)
                 await close_account(unit, CloseAccount(account_id=message.account_id))
                 await self._keyring.destroy(message.account_id)
             unit.append(state, events)

@@ -7,6 +7,7 @@ link to a new password; who forgot the password of an account that does not exis
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Literal
 
 from commands.accounts.addresses import normalise
@@ -118,16 +119,23 @@ async def confirm_sign_up(
 
 
 async def reset_password(
-    parts: Parts, context: Context, *, token: str, password: str, visitor: Visitor
+    parts: Parts,
+    context: Context,
+    *,
+    token: str,
+    password: str,
+    visitor: Visitor,
+    end_own_apps: Callable[[str], Awaitable[object]],
 ) -> str:
     """A new password by a mail's link: all sessions end, a lock too, and the person signs in with
     it (the second factor is still asked for). The browser's cookie: it is a known one now.
 
-    ``PasswordSet`` (reset) is what revokes grants. Raises ``InvalidLink``, ``WeakPassword``,
-    ``Busy``.
+    ``end_own_apps`` (by account id) comes first: were it to come last and fail, whoever had the
+    old password would stay signed in there. Raises ``InvalidLink``, ``WeakPassword``, ``Busy``.
     """
     link = await look_at_link(parts, token, "reset")
     hashed = await parts.passwords.hash(parts.rules.accept(password, email=link.email))
+    await end_own_apps(str(link.account_id))
 
     async def decide(unit: Unit) -> str:
         used = await use(unit, parts.vault, token, "reset")

@@ -45,10 +45,13 @@ class RefreshTokenReuse(InvalidGrant):
     """A superseded refresh token came back outside its grace: its grant is to be revoked."""
 
     code = "invalid_grant"
+    family: TokenFamily
 
-    def __init__(self, family: TokenFamily) -> None:
-        super().__init__("the refresh token was used before")
-        self.family = family
+    @classmethod
+    def of(cls, family: TokenFamily) -> RefreshTokenReuse:
+        error = cls("the refresh token was used before")
+        error.family = family
+        return error
 
 
 class TokenKeys:
@@ -186,7 +189,7 @@ def refresh(
     if generation == family.generation:
         family = _succeeded(family, now, rotation)
     elif not _within_grace(family, generation, now, rotation):
-        raise RefreshTokenReuse(family)
+        raise RefreshTokenReuse.of(family)
     return _with_access(family, keys, wanted, now=now, lifetime=lifetime)
 
 

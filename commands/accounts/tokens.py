@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from commands.accounts.token_states import Revocations
 from commands.kernel.ports import Clock, Ids, Vault
 from domain.kernel.errors import InvalidInput, NotFound, NotPermitted
 
@@ -25,7 +26,9 @@ OPERATE = "operate"
 """The platform itself: read models, parked streams, dead letters. Only when asked for by name."""
 ADS_REQUEST, ADS_READ, ADS_MANAGE = "ads:request", "ads:read", "ads:manage"
 """Ad breaks for a service; creatives, brokers and reports; changing them. Asked for by name too."""
-ALL_SCOPES = (*SCOPES, OPERATE, ADS_REQUEST, ADS_READ, ADS_MANAGE)
+OF_SERVICES = (OPERATE, ADS_REQUEST, ADS_READ, ADS_MANAGE)
+"""What belongs to no account: a client may have it for itself."""
+ALL_SCOPES = (*SCOPES, *OF_SERVICES)
 PREFIX = "token#"
 SHAPE = re.compile(r"hc_[A-Za-z0-9_-]{43}")
 ACCOUNT = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
@@ -112,23 +115,26 @@ async def list_tokens(vault: Vault, *, account_id: str | None = None) -> list[Gr
     return sorted(wanted, key=lambda one: one.token_id)
 
 
-async def revoke_token(vault: Vault, token_id: str) -> Grant:
-    """Requests are refused at once where the token was not used of late, within 30 s elsewhere.
+async def revoke_token(vault: Vault, token_id: str, *, revocations: Revocations) -> Grant:
+    """Requests are refused at once, or within 30 s where Redis is away.
 
     Raises ``TokenNotFound``.
     """
     for key, value in await vault.list(PREFIX):
         if value["token_id"] == token_id:
             await vault.delete(key)
+            await revocations.told_tokens([key.removeprefix(PREFIX)])
             return _load(value)
     raise TokenNotFound("no token has this id")
 
 
-async def revoke_tokens_of(vault: Vault, account_id: str) -> None:
+async def revoke_tokens_of(vault: Vault, account_id: str, *, revocations: Revocations) -> None:
     """All of an account's. Reads the whole kind, as ``list_tokens`` does."""
-    for key, value in await vault.list(PREFIX):
-        if value["account_id"] == account_id:
-            await vault.delete(key)
+    found = await vault.list(PREFIX)
+    keys = [key for key, value in found if value["account_id"] == account_id]
+    for key in keys:
+        await vault.delete(key)
+    await revocations.told_tokens([key.removeprefix(PREFIX) for key in keys])
 
 
 def _dump(grant: Grant) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 
 from domain.media.rendition import Source
 
@@ -64,7 +65,7 @@ class Rendered:
 class Ladder:
     steps: tuple[Step, ...] = STEPS
 
-    @property
+    @cached_property
     def version(self) -> str:
         """Eight hexadecimal digits that change with whatever changes what is rendered."""
         rates = (MOST_FRAMES, FEWEST_FRAMES, SEGMENT_SECONDS, GOP_SECONDS)

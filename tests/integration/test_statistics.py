@@ -57,7 +57,7 @@ def urls(platform: Platform, *, first: int, count: int, now: datetime) -> list[s
         for number in range(first, first + count)
     ]
     return [
-        beacon_url(platform.api_url, tokens, kind, view, now=now)
+        beacon_url(platform.api_url, kind, tokens.sign(kind, view, now=now))
         for view in views
         for kind in FUNNEL
     ]

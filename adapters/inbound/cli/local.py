@@ -145,6 +145,8 @@ def addresses(
         "HOMECAST_API_HOST": LOOPBACK,
         "HOMECAST_API_PORT": str(api),
         "HOMECAST_API_URL": f"http://{LOOPBACK}:{api}",
+        # Passkeys belong to a name; an address is none (WebAuthn, section 5.1.2).
+        "HOMECAST_PUBLIC_URL": f"http://localhost:{api}",
         "HOMECAST_GATEWAY_HOST": LOOPBACK,
         "HOMECAST_GATEWAY_PORT": str(gateway),
         "HOMECAST_GATEWAY_URL": f"ws://{LOOPBACK}:{gateway}/v1/device",

@@ -67,10 +67,14 @@ def list_tokens(
 
 @tokens.command("revoke")
 def revoke_token(context: typer.Context, token_id: str, as_json: AsJson = False) -> None:
-    """Make a token worthless, by its id; it may be accepted for 30 s more."""
+    """Make a token worthless, by its id: at once, or within 30 s where Redis is away."""
     from commands.accounts import tokens as vault_tokens
 
-    grant = with_vault(lambda parts: vault_tokens.revoke_token(parts.vault, token_id))
+    grant = with_vault(
+        lambda parts: vault_tokens.revoke_token(
+            parts.vault, token_id, revocations=parts.token_states
+        )
+    )
     output = output_of(context)
     output.show(grant_json(grant), lambda: output.line(f"{grant.token_id} is revoked."))
 

@@ -18,9 +18,10 @@ from fastapi import FastAPI
 from adapters.bootstrap.ads import ads
 from adapters.bootstrap.http import api
 from adapters.bootstrap.process import load
+from adapters.bootstrap.single_sign_on import single_sign_on
 from adapters.bootstrap.statistics import statistics
 from adapters.inbound.http.ads.routes import mount as mount_ads
-from adapters.inbound.http.app import create_app
+from adapters.inbound.http.app import Mount, create_app
 from adapters.inbound.http.connections import REQUEST_WITHIN, TAKEN_WITHIN, impatient
 from adapters.inbound.http.statistics import mount as mount_statistics
 from adapters.inbound.process import SETTLED_AFTER, settle
@@ -64,10 +65,12 @@ async def serve(settings: Settings, *, request_within: float, taken_within: floa
         api(settings) as container,
         statistics(settings) as counted,
         ads(settings, container, counted) as ad_parts,
+        single_sign_on(settings, container) as signing_on,
     ):
-        mounts = [
+        mounts: list[Mount] = [
             partial(mount_statistics, statistics=counted),
             partial(mount_ads, parts=ad_parts),
+            signing_on.mount,
         ]
         app = create_app(container, mounts=mounts)
         asyncio.get_running_loop().call_later(SETTLED_AFTER, settle)

@@ -17,6 +17,7 @@ from adapters.inbound.http import (
     operations,
     problems,
     read_models,
+    whoami,
 )
 from adapters.inbound.http.auth import Guard, require_guarded
 from adapters.inbound.http.bodies import Bodies
@@ -83,7 +84,7 @@ def create_app(
     app.state.parts = parts
     app.state.readiness = Readiness(container)
     streams = live if lasting else no_live
-    kept = (devices.router, commands.router, read_models.router, operations.router)
+    kept = (devices.router, commands.router, read_models.router, operations.router, whoami.router)
     for router in (*kept, streams, health.router):
         app.router.routes += router.routes  # flat: found faster, and walked by require_guarded
     for mount in mounts:

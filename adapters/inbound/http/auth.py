@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass, field
 
 from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from adapters.inbound.http.accounts.paths import PAGES
-from adapters.inbound.http.edge import API, Exchange, header_of
-from adapters.inbound.http.errors import InsufficientScope, Unauthenticated
-from adapters.inbound.http.limits import FailureLimits, TokenLimits
-from commands.accounts.tokens import Grant, InvalidToken, hash_of, key_of, verify
-from commands.kernel.ports import Clock, Tracer, Vault
+from adapters.inbound.http.edge import API, STREAM, Exchange, header_of
+from adapters.inbound.http.errors import AccountNeeded, InsufficientScope, Unauthenticated
+from adapters.inbound.http.introspection import Introspection
+from adapters.inbound.http.limits import TokenLimits
+from commands.accounts.bearers import Bearer
+from commands.accounts.tokens import OF_SERVICES, InvalidToken
+from commands.kernel.ports import Tracer
 from domain.kernel.recorded import Context
 
-REMEMBERED = 10_000
-TRUSTED_FOR = 30.0
-"""Seconds: the longest that a revoked token goes on working in a process that had seen it."""
-REFUSED_FOR = 5.0
-V = TypeVar("V")
 PUBLIC = frozenset({"/", "/ads", "/assets/{digest}/{name}", "/docs", "/docs/{name}",
                     "/openapi.json", "/health/live", "/health/ready", "/beacons/{event}",
                     "/media/{key:path}", "/v1/brokers/{broker}/vast", "/v1/brokers/{broker}/vmap",
@@ -50,97 +47,102 @@ PREFLIGHT = {
 """Of a page that asks with a token: a header that browsers ask leave for (Fetch, CORS)."""
 
 
-class TokenCache:
-    """Verified tokens by hash, for 30 s; the expiry is looked at on each use.
-
-    Refused ones are remembered too, and an address may try only so many.
-    """
-
-    def __init__(self, vault: Vault, clock: Clock, *, size: int = REMEMBERED) -> None:
-        self._vault = vault
-        self._clock = clock
-        self._size = size
-        self._held: OrderedDict[str, tuple[Grant, float]] = OrderedDict()
-        self._refused: OrderedDict[str, float] = OrderedDict()
-        self._failures = FailureLimits()
-
-    async def grant(self, token: str, address: str) -> Grant:
-        """Raises ``InvalidToken`` or ``RateLimited``."""
-        key = hash_of(token)
-        known = self._known(key)
-        if known is None:
-            key_of(token)  # what cannot be a token costs nothing
-            async with self._failures.attempt(address):
-                known = self._known(key) or await self.fresh(token)
-        return known
-
-    def _known(self, key: str) -> Grant | None:
-        now = asyncio.get_running_loop().time()
-        held = self._held.get(key)
-        if held is not None and held[1] > now:
-            held[0].require_unexpired(self._clock.now())
-            return held[0]
-        if self._refused.get(key, 0.0) > now:
-            raise InvalidToken("the token is unknown or was revoked")
-        return None
-
-    async def fresh(self, token: str) -> Grant:
-        """As the vault has it now. Raises ``InvalidToken``."""
-        key, now = hash_of(token), asyncio.get_running_loop().time()
-        try:
-            grant = await verify(self._vault, token, now=self._clock.now())
-        except InvalidToken:
-            self._held.pop(key, None)
-            self._keep(self._refused, key, now + REFUSED_FOR)
-            raise
-        self._keep(self._held, key, (grant, now + TRUSTED_FOR))
-        return grant
-
-    def _keep(self, entries: OrderedDict[str, V], key: str, value: V) -> None:
-        entries[key] = value
-        entries.move_to_end(key)
-        while len(entries) > self._size:
-            entries.popitem(last=False)
+ANY_SCOPE = ""
+"""Of a route for all tokens alike."""
+LONGEST_ANSWER = 60.0
+"""Seconds; live streams aside."""
 
 
 @dataclass(frozen=True)
 class Caller:
-    """``still_valid`` raises ``InvalidToken``: for answers that outlive the look at the token."""
+    """Who has shown a token, and whether that still holds: for answers that outlive one look."""
 
-    grant: Grant
-    still_valid: Callable[[], Awaitable[Grant]]
+    grant: Bearer
+    token: str = field(repr=False)
+    tokens: Introspection = field(repr=False)
 
     @property
     def account_id(self) -> str:
+        """Raises ``AccountNeeded``: a client may act for itself."""
+        if self.grant.account_id is None:
+            raise AccountNeeded("this is for accounts, and the token is a client's own")
         return self.grant.account_id
 
     @property
     def principal(self) -> str:
-        return f"token:{self.grant.token_id}"
+        return self.grant.principal
+
+    async def still_valid(self) -> Bearer:
+        """As the vault has it now. Raises ``InvalidToken``."""
+        return await self.tokens.fresh(self.token)
+
+    def watch(self, then: Callable[[], None]) -> AbstractContextManager[None]:
+        """``then`` is called when the token is revoked, in any process."""
+        return self.tokens.watch(self.token, then)
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the token expires."""
+        if self.grant.expires_at is None:
+            return math.inf
+        return (self.grant.expires_at - self.tokens.clock.now()).total_seconds()
+
+    @asynccontextmanager
+    async def while_valid(self) -> AsyncIterator[None]:
+        """What waits in here ends in ``InvalidToken`` when the token is revoked or expires."""
+        loop, left = asyncio.get_running_loop(), self.seconds_left
+        try:
+            async with asyncio.timeout(left if left < LONGEST_ANSWER else None) as limit:
+
+                def end() -> None:
+                    with suppress(RuntimeError):  # it is ending already
+                        limit.reschedule(loop.time())
+
+                with self.watch(end):
+                    yield
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise InvalidToken("the token was revoked or has expired") from None
 
 
 class Guard:
     """Everything below ``/v1`` needs a token, whether or not there is a route, and counts."""
 
-    def __init__(self, app: ASGIApp, *, tokens: TokenCache, limits: TokenLimits) -> None:
+    def __init__(self, app: ASGIApp, *, tokens: Introspection, limits: TokenLimits) -> None:
         self._app = app
         self._tokens = tokens
         self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(API):
-            if AD_REQUEST.fullmatch(scope["path"]):
-                await self._ask_for_ads(scope, receive, send)
-                return
-            token = bearer_of(scope)
-            address = scope["client"][0] if scope.get("client") else ""
-            grant = await self._tokens.grant(token, address)
-            scope["homecast.caller"] = Caller(grant, lambda: self._tokens.fresh(token))
+        if scope["type"] != "http" or not scope["path"].startswith(API):
+            await self._app(scope, receive, send)
+        elif AD_REQUEST.fullmatch(scope["path"]):
+            await self._ask_for_ads(scope, receive, send)
+        else:
+            caller = await self._caller(scope)
             exchange: Exchange = scope["homecast.exchange"]
-            quota = await self._limits.take(grant.token_id)
+            quota = await self._limits.take(caller.principal)
             exchange.extra_headers += quota.headers()
             quota.require()
-        await self._app(scope, receive, send)
+            await self._answer(caller, scope, receive, send)
+
+    async def _answer(self, caller: Caller, scope: Scope, receive: Receive, send: Send) -> None:
+        """A read that waits ends with its token. Live streams look after themselves, and what
+        changes something is not cut in the middle of that."""
+        if scope["method"] not in ("GET", "HEAD") or scope["path"] == STREAM:
+            await self._app(scope, receive, send)
+            return
+        async with caller.while_valid():
+            await self._app(scope, receive, send)
+
+    async def _caller(self, scope: Scope) -> Caller:
+        """Raises ``Unauthenticated``, ``InvalidToken``, ``RateLimited``."""
+        token = bearer_of(scope)
+        address = scope["client"][0] if scope.get("client") else ""
+        bearer = await self._tokens.bearer(token, address)
+        caller = scope["homecast.caller"] = Caller(bearer, token, self._tokens)
+        return caller
 
     async def _ask_for_ads(self, scope: Scope, receive: Receive, send: Send) -> None:
         """By token or by key; they are far more than all others, and counted by themselves. Pages
@@ -151,10 +153,7 @@ class Guard:
         exchange: Exchange = scope["homecast.exchange"]
         exchange.extra_headers += ANY_ORIGIN
         if header_of(scope, b"authorization") is not None:
-            token = bearer_of(scope)
-            address = scope["client"][0] if scope.get("client") else ""
-            grant = await self._tokens.grant(token, address)
-            scope["homecast.caller"] = Caller(grant, lambda: self._tokens.fresh(token))
+            await self._caller(scope)
         await self._app(scope, receive, send)
 
 
@@ -167,15 +166,22 @@ def bearer_of(scope: Scope) -> str:
 
 
 class Needs:
-    """A route's dependency: the caller, if its token has the scope."""
+    """A route's dependency: the caller, if its token has the scope.
+
+    Where the scope is about somebody's things, a client that acts for itself is refused.
+    """
 
     def __init__(self, scope: str) -> None:
         self.scope = scope
 
     async def __call__(self, request: Request) -> Caller:
         caller: Caller = request.scope["homecast.caller"]
+        if self.scope == ANY_SCOPE:
+            return caller
         if self.scope not in caller.grant.scopes:
             raise InsufficientScope(f"the token lacks {self.scope}", scope=self.scope)
+        if caller.grant.account_id is None and self.scope not in OF_SERVICES:
+            raise AccountNeeded(f"{self.scope} is for accounts, and the token is a client's own")
         return caller
 
 

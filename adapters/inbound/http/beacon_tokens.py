@@ -13,7 +13,7 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -86,12 +86,21 @@ class BeaconTokens:
 
     def sign(self, kind: Kind, facts: Facts, *, now: datetime) -> str:
         """``now``: when the ad is handed out. All facts fit, for each has its limit."""
+        return self.signer(facts, now=now)(kind)
+
+    def signer(self, facts: Facts, *, now: datetime) -> Callable[[Kind], str]:
+        """For the events of one ad, whose facts are the same."""
         values = facts.model_dump(mode="json")
         issued = int(now.timestamp() * 1000)
         plain = orjson.dumps([issued, *(values[name] for name in NAMES)])
         head = f"{FORM}.{self._current}"
-        sealed = self._ciphers[self._current].encrypt(plain, _bound(head, kind))
-        return f"{head}.{base64.urlsafe_b64encode(sealed).rstrip(b'=').decode()}"
+        encrypt = self._ciphers[self._current].encrypt
+
+        def sign(kind: Kind) -> str:
+            sealed = encrypt(plain, _bound(head, kind))
+            return f"{head}.{base64.urlsafe_b64encode(sealed).rstrip(b'=').decode()}"
+
+        return sign
 
     def verify(self, kind: Kind, token: str, *, now: datetime) -> Told:
         """Raises ``InvalidBeacon``, ``BeaconExpired``."""

@@ -10,7 +10,6 @@ The same beacon again gives the same event id; reports count it once.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Protocol
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -18,7 +17,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from adapters.inbound.http.beacon_tokens import TOKEN_MAX, BeaconTokens, InvalidBeacon
 from adapters.inbound.http.problems import DOCUMENTED
 from commands.kernel.ports import Clock
-from projections.media.statistics import PLAYED, Facts, Kind, Record, Records
+from projections.media.statistics import PLAYED, Kind, Record, Records
 
 router = APIRouter(prefix="/beacons", tags=["beacons"], responses=DOCUMENTED)
 PIXEL = bytes.fromhex(
@@ -101,11 +100,10 @@ def error_code_of(code: str) -> int:
     return int(code) if known else UNDEFINED
 
 
-def beacon_url(base: str, tokens: BeaconTokens, kind: Kind, facts: Facts, *, now: datetime) -> str:
+def beacon_url(base: str, kind: Kind, token: str) -> str:
     """The address to be put into VAST beside the broker's own. ``base``: of the API, in public.
 
     A token has no character that an address would have to escape.
     """
-    token = tokens.sign(kind, facts, now=now)
     code = f"&code={ERROR_CODE}" if kind is Kind.ERROR else ""
     return f"{base.rstrip('/')}/beacons/{kind.value}?t={token}{code}"

@@ -94,7 +94,7 @@ async def submit(
     """
     message = remote_commands.SubmitRemoteCommand(
         account_id=caller.account_id,
-        client_id=caller.grant.token_id,
+        client_id=caller.grant.id,
         device_id=device_id,
         command=body.command,
         args=body.args,
@@ -104,7 +104,7 @@ async def submit(
         idempotency_key=key,
     )
     context = context_of(request, parts.container.tracer)
-    row, recorded = await _submitted(parts, context, message, wait)
+    row, recorded = await _submitted(parts, caller, context, message, wait)
     done = wait > 0 and row.status in FINAL
     location = f"/v1/devices/{device_id}/commands/{row.number}"
     token = token_of(recorded, row)
@@ -114,7 +114,11 @@ async def submit(
 
 
 async def _submitted(
-    parts: Parts, context: Context, message: remote_commands.SubmitRemoteCommand, wait: int
+    parts: Parts,
+    caller: Caller,
+    context: Context,
+    message: remote_commands.SubmitRemoteCommand,
+    wait: int,
 ) -> tuple[RemoteCommandRow, Sequence[Recorded]]:
     device_id, account_id = message.device_id, message.account_id
     async with AsyncExitStack() as stack:
@@ -130,7 +134,8 @@ async def _submitted(
             parts.feeds.touch(account_id)
             parts.rehints.submitted(device_id, number)
         if wait:
-            row = await outcome(row, listener=listener, commands=parts.commands, seconds=wait)
+            async with caller.while_valid():
+                row = await outcome(row, listener=listener, commands=parts.commands, seconds=wait)
         return row, recorded
 
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from adapters.inbound.container import DecidingContainer
 from adapters.inbound.operations.ports import Operations
+from commands.accounts.token_states import TokenStates
 from commands.devices.ports import Lanes
 from domain.kernel.recorded import Recorded
 from projections.devices.devices import DeviceRow
@@ -92,6 +93,8 @@ class Container(DecidingContainer, Protocol):
     def twins(self) -> TwinsQuery: ...
     @property
     def counters(self) -> Counters: ...
+    @property
+    def token_states(self) -> TokenStates: ...
     @property
     def statuses(self) -> Statuses: ...
     @property

@@ -17,6 +17,12 @@ class InsufficientScope(NotPermitted):
     code = "insufficient_scope"
 
 
+class AccountNeeded(NotPermitted):
+    """The token is a client's own (client credentials), and this is about an account's things."""
+
+    code = "account_needed"
+
+
 class RateLimited(Unavailable):
     """The token has used up its requests of this minute, or its address its failed attempts."""
 

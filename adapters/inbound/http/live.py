@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 
 import structlog
 from fastapi import Response
@@ -25,6 +25,7 @@ from adapters.inbound.http.reading import Devices
 from adapters.inbound.http.ring import LiveEvent, Ring, Stream, text_of
 from adapters.inbound.http.snapshots import Snapshots
 from adapters.inbound.http.translation import Translation
+from commands.accounts.tokens import InvalidToken
 from domain.kernel.errors import HintsUnavailable, HomecastError
 from projections.devices.ports import FeedReset
 
@@ -34,6 +35,8 @@ LINGER = 30.0
 STREAMS_PER_ACCOUNT = 20
 REOPENED_AFTER = 1.0
 """Seconds until a feed that has failed is opened anew."""
+SOONEST = 0.01
+"""Seconds between two looks at a token that is about to expire."""
 SEND_LIMIT = 20.0
 """Seconds that a client may take to accept one piece."""
 
@@ -185,7 +188,7 @@ class Session:
         async for piece in self._beginning():
             yield piece
         loop = asyncio.get_running_loop()
-        check_at = loop.time() + KEEP_ALIVE
+        check_at = self._next_look(loop)
         while not self._stream.cut:
             event = await self._stream.next(max(0.0, check_at - loop.time()))
             if event is not None:
@@ -193,8 +196,11 @@ class Session:
                     yield piece
             if loop.time() >= check_at:
                 await self._caller.still_valid()
-                check_at = loop.time() + KEEP_ALIVE
+                check_at = self._next_look(loop)
                 yield b": here\n\n"
+
+    def _next_look(self, loop: asyncio.AbstractEventLoop) -> float:
+        return loop.time() + min(KEEP_ALIVE, max(SOONEST, self._caller.seconds_left))
 
     async def _beginning(self) -> AsyncIterator[bytes]:
         ring, last = self._account.ring, self._last_event_id
@@ -214,6 +220,19 @@ class Session:
             return
         yield text_of("reset", {}, None)
         yield await self._live.snapshot(self._account, self._caller.account_id)
+
+    def revoked(self) -> None:
+        """At once: what still waits to be sent is not."""
+        log.info("stream_ended", code=InvalidToken.code)
+        self._stream.end()
+
+    @property
+    def over(self) -> bool:
+        return self._stream.cut
+
+    def watched(self) -> AbstractContextManager[None]:
+        """While this lasts, a revocation of the token ends the stream."""
+        return self._caller.watch(self.revoked)
 
     def close(self) -> None:
         self._live.close(self._account, self._stream)
@@ -247,9 +266,8 @@ class EventStream(Response):
     async def _send(self, send: Send, start: dict[str, object]) -> None:
         try:
             await send(start)
-            async for piece in self._session.pieces():
-                async with asyncio.timeout(SEND_LIMIT):
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+            with self._session.watched():
+                await self._send_pieces(send)
         except HomecastError as error:  # the token has ended, or the store is away: come back
             log.info("stream_ended", code=error.code)
         except TimeoutError:
@@ -258,6 +276,13 @@ class EventStream(Response):
         with suppress(TimeoutError):
             async with asyncio.timeout(SEND_LIMIT):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send_pieces(self, send: Send) -> None:
+        async for piece in self._session.pieces():
+            if self._session.over:
+                return
+            async with asyncio.timeout(SEND_LIMIT):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
 
 
 async def _gone(receive: Receive) -> None:

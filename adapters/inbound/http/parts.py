@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 import structlog
 from fastapi import Request
 
-from adapters.inbound.http.auth import TokenCache
 from adapters.inbound.http.container import Container
 from adapters.inbound.http.feeds import AccountFeeds
 from adapters.inbound.http.fresh import Fresh
+from adapters.inbound.http.introspection import Introspection
 from adapters.inbound.http.limits import TokenLimits
 from adapters.inbound.http.live import Live
 from adapters.inbound.http.reading import Commands, Devices
@@ -34,7 +34,7 @@ class Parts:
         self.feeds = AccountFeeds(container.feed, container.decode, observe=self.rehints.observe)
         self.fresh = Fresh(container, self.devices, self.commands)
         self.live = Live(container, self.feeds, self.devices)
-        self.tokens = TokenCache(container.vault, container.clock)
+        self.tokens = Introspection(container.vault, container.clock, container.token_states)
         per_minute = container.settings.rate_limit_per_minute
         self.limits = TokenLimits(container.counters, container.clock, per_minute=per_minute)
 
@@ -61,6 +61,7 @@ class Parts:
             await asyncio.gather(*tasks, return_exceptions=True)
             await self.live.close_all()
             await self.feeds.close()
+            self.tokens.close()
 
     async def _tidy(self) -> None:
         self.live.tidy()

@@ -48,6 +48,7 @@ STATUS: Mapping[str, int] = {
     "passkey_refused": 403,
     "account_not_found": 404,
     "passkey_not_found": 404,
+    "account_needed": 403,
     "route_not_found": 404,
     "device_not_found": 404,
     "command_not_found": 404,
@@ -146,6 +147,7 @@ BEARER: Mapping[str, str] = {
     "unauthenticated": 'Bearer realm="homecast"',
     "invalid_token": 'Bearer realm="homecast", error="invalid_token"',
     "insufficient_scope": 'Bearer realm="homecast", error="insufficient_scope"',
+    "account_needed": 'Bearer realm="homecast", error="insufficient_scope"',
 }
 """``WWW-Authenticate`` (RFC 6750 section 3); a request without a token gets no error code."""
 

@@ -6,6 +6,8 @@ GRACE_MS = 10_000
 """How long a device counts as online after its session has gone."""
 ALIVE_MS = 10_000
 """How long a gateway counts as alive after it last said so."""
+REVOCATIONS = "homecast:revocations"
+"""Channel: JSON arrays of keys of the vault."""
 
 
 def gateway_channel(gateway_id: str) -> str:
@@ -23,3 +25,8 @@ def presence_key(device_id: str) -> str:
 
 def alive_key(gateway_id: str) -> str:
     return f"homecast:alive:{gateway_id}"
+
+
+def token_key(key: str) -> str:
+    """Hash: ``version`` and ``text`` of a vault item of tokens; ``gone`` alone once revoked."""
+    return f"homecast:tokens:{key}"

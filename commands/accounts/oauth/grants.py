@@ -7,14 +7,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from commands.accounts.grant_endings import end_grants, without_tokens
 from commands.accounts.oauth.clients import KnownClient
 from commands.accounts.oauth.parts import OAuth
 from commands.accounts.token_family import TokenFamily, Tokens, begin, key_of
 from commands.kernel.dispatch import Unit
 from domain.accounts import grants as rules
 from domain.accounts.client import GrantType
-from domain.accounts.grants import GRANTS, Because, Given, Grants, GrantsRevoked
-from domain.kernel.event import Event
+from domain.accounts.grants import GRANTS, Because, Given, Grants
 from domain.kernel.recorded import Context
 
 
@@ -62,7 +62,7 @@ async def give(
     )
     unit.append(state, events)
     unit.write_vault(key_of(grant_id), tokens.family.model_dump(mode="json"), expected=0)
-    return tokens, _without_tokens(unit, events)
+    return tokens, without_tokens(unit, events)
 
 
 def first_tokens(
@@ -127,16 +127,9 @@ async def revoke_grants(
             and (clients is None or one.client_id in clients)
         )
 
-    async def decide(unit: Unit) -> tuple[str, ...]:
-        state = await unit.load(GRANTS, account_id)
-        events = rules.revoke(state, account_id=account_id, which=fits, reason=reason, at=unit.at)
-        unit.append(state, events)
-        return _without_tokens(unit, events)
-
-    gone, _ = await oauth.dispatcher.execute(context, decide)
-    if gone:
-        await oauth.revocations.told(gone)
-    return gone
+    return await end_grants(
+        oauth.dispatcher, oauth.revocations, context, account_id, which=fits, reason=reason
+    )
 
 
 async def revoke_first_party(oauth: OAuth, context: Context, account_id: str) -> tuple[str, ...]:
@@ -196,15 +189,3 @@ def _used_at(family: TokenFamily) -> datetime:
 async def _is_ours(oauth: OAuth, client_id: str) -> bool:
     client = await oauth.clients.find(client_id)
     return client is not None and client.config.first_party
-
-
-def _without_tokens(unit: Unit, events: Sequence[Event]) -> tuple[str, ...]:
-    gone = tuple(
-        grant_id
-        for event in events
-        if isinstance(event, GrantsRevoked)
-        for grant_id in event.grant_ids
-    )
-    for grant_id in gone:
-        unit.write_vault(key_of(grant_id), None)
-    return gone

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from commands.accounts.keys import AccountKeys
 from commands.accounts.oauth.attempts import Attempts
 from commands.accounts.oauth.clients import Clients
-from commands.accounts.oauth.ports import Counters, Introspection, People, Revocations
+from commands.accounts.oauth.ports import Counters, Introspection, People
 from commands.accounts.oauth.signing_keys import SigningKeys
+from commands.accounts.token_states import GrantRevocations
 from commands.kernel.dispatch import Dispatcher
 from commands.kernel.ports import Clock, Ids, Vault
 
@@ -32,7 +33,7 @@ class OAuth:
     signing_keys: SigningKeys
     people: People
     introspection: Introspection
-    revocations: Revocations
+    revocations: GrantRevocations
     client_attempts: Attempts
     user_code_attempts: Attempts
 

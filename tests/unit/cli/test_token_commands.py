@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 from adapters.bootstrap import operators
 from adapters.inbound.cli import main
 from adapters.outbound.memory.store import MemoryVault
+from adapters.outbound.memory.token_states import MemoryTokenStates
 from adapters.outbound.system.clock import SystemClock, Ulids
 
 ACCOUNT = "01M83HZ9BTRM3T4TJHKCWEYMQ9"
@@ -26,7 +27,9 @@ def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MemoryVault:
 
     @asynccontextmanager
     async def operator(_: Any) -> AsyncIterator[Any]:
-        yield SimpleNamespace(vault=vault, clock=SystemClock(), ids=Ulids())
+        yield SimpleNamespace(
+            vault=vault, clock=SystemClock(), ids=Ulids(), token_states=MemoryTokenStates()
+        )
 
     monkeypatch.setattr(operators, "operator", operator)
     monkeypatch.setenv("HOMECAST_VAULT_TABLE", "vault")

@@ -10,6 +10,7 @@ import pytest
 
 from adapters.outbound.memory.keyring import MemoryKeyring
 from adapters.outbound.memory.store import MemoryVault
+from adapters.outbound.memory.token_states import MemoryTokenStates
 from adapters.outbound.system.clock import SystemClock, Ulids
 from commands.accounts import forgetting
 from commands.accounts.forgetting import (
@@ -213,11 +214,34 @@ async def token(vault: MemoryVault, account: str) -> None:
     await issue_token(vault, clock=SystemClock(), ids=Ulids(), account_id=account)
 
 
+def eraser_of(
+    side: WriteSide, vault: MemoryVault, keys: MemoryKeyring, told: MemoryTokenStates | None = None
+) -> Eraser:
+    return Eraser(
+        vault=vault,
+        keyring=keys,
+        dispatcher=side.dispatcher,
+        revocations=told or MemoryTokenStates(),
+    )
+
+
+async def test_all_processes_are_told_of_the_tokens_that_are_revoked() -> None:
+    side, vault, told = WriteSide(), MemoryVault(), MemoryTokenStates()
+    for account in (ACCOUNT, ACCOUNT, OTHER):
+        await token(vault, account)
+    keys = [key for key, value in await vault.list("token#") if value["account_id"] == ACCOUNT]
+    heard: list[str] = []
+    told.listen(heard.extend, lambda: None)
+    eraser = eraser_of(side, vault, MemoryKeyring(), told)
+    await eraser.revoke_tokens(CONTEXT, RevokeTokens(account_id=ACCOUNT))
+    assert sorted(heard) == sorted(keys)
+
+
 async def test_only_the_accounts_own_tokens_are_revoked() -> None:
     side, vault, keys = WriteSide(), MemoryVault(), MemoryKeyring()
     for account in (ACCOUNT, ACCOUNT, OTHER):
         await token(vault, account)
-    eraser = Eraser(vault=vault, keyring=keys, dispatcher=side.dispatcher)
+    eraser = eraser_of(side, vault, keys)
     for _ in range(2):
         await eraser.revoke_tokens(CONTEXT, RevokeTokens(account_id=ACCOUNT))
         assert [one.account_id for one in await list_tokens(vault)] == [OTHER]
@@ -225,7 +249,7 @@ async def test_only_the_accounts_own_tokens_are_revoked() -> None:
 
 async def test_the_key_is_destroyed_before_the_account_is_recorded_as_forgotten() -> None:
     side, vault, keys = WriteSide(), MemoryVault(), MemoryKeyring()
-    eraser = Eraser(vault=vault, keyring=keys, dispatcher=side.dispatcher)
+    eraser = eraser_of(side, vault, keys)
     await begun(side)
     await token(vault, ACCOUNT)
     for _ in range(2):
@@ -238,6 +262,6 @@ async def test_the_key_is_destroyed_before_the_account_is_recorded_as_forgotten(
 
 async def test_no_key_is_destroyed_of_an_account_that_was_not_to_be_forgotten() -> None:
     side, keys = WriteSide(), MemoryKeyring()
-    eraser = Eraser(vault=MemoryVault(), keyring=keys, dispatcher=side.dispatcher)
+    eraser = eraser_of(side, MemoryVault(), keys)
     await eraser.finish(CONTEXT, FinishForgetting(account_id=ACCOUNT))
     assert not await keys.forgotten(ACCOUNT)

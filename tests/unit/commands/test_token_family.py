@@ -62,7 +62,8 @@ def test_an_access_token_lives_for_its_time() -> None:
     tokens = begun()
     assert tokens.family.live(tokens.access_token, AT) == tokens.access
     assert tokens.family.live(tokens.access_token, AT + ACCESS_LIFETIME) is None
-    assert tokens.family.live(tokens.access_token[:-1] + "A", AT) is None
+    other = "B" if tokens.access_token.endswith("A") else "A"
+    assert tokens.family.live(tokens.access_token[:-1] + other, AT) is None
 
 
 def test_a_grant_without_refresh_tokens_takes_none() -> None:

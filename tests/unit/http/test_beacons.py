@@ -207,7 +207,7 @@ async def ads() -> AsyncIterator[WorldClient]:
 
 
 def url(kind: Kind = Kind.IMPRESSION) -> str:
-    return beacon_url("http://ads/", TOKENS, kind, FACTS, now=NOW)
+    return beacon_url("http://ads/", kind, TOKENS.sign(kind, FACTS, now=NOW))
 
 
 async def test_a_beacon_becomes_a_record(ads: WorldClient) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ from adapters.inbound.http import live as live_module
 from adapters.inbound.http import ring
 from adapters.inbound.http.ring import Ring
 from adapters.inbound.http.views import CommandView, DeviceView
+from adapters.outbound.memory.token_states import MemoryTokenStates
 from commands.accounts import tokens
 from projections.devices.ports import FeedReset
+from tests.support import grants
 from tests.support.waiting import eventually
 from tests.unit.http.streams import live
 from tests.unit.http.world import (
@@ -25,6 +28,9 @@ from tests.unit.http.world import (
     FakeTwin,
     World,
 )
+
+UNTOLD = MemoryTokenStates()
+"""Where nobody listens, as when Redis is away."""
 
 
 @pytest.fixture
@@ -281,7 +287,60 @@ async def test_a_stream_ends_with_its_token(
 
         await eventually(kept_alive, within=DEADLINE)
         for grant in await tokens.list_tokens(world.vault):
-            await tokens.revoke_token(world.vault, grant.token_id)
+            await tokens.revoke_token(world.vault, grant.token_id, revocations=UNTOLD)
+        async with asyncio.timeout(DEADLINE):
+            await stream.ended.wait()
+
+
+async def test_a_revocation_that_is_told_ends_the_stream_at_once(
+    world: World, app: FastAPI, token: str
+) -> None:
+    async with live(app, token) as stream, live(app, await world.token()) as other:
+        await stream.next("snapshot")
+        await other.next("snapshot")
+        [first, _] = await tokens.list_tokens(world.vault)
+        await tokens.revoke_token(world.vault, first.token_id, revocations=world.token_states)
+        async with asyncio.timeout(DEADLINE):
+            await stream.ended.wait()
+        assert not other.ended.is_set()
+    assert (await Client(app, token).get("/v1/live")).status_code == 401
+
+
+async def test_a_client_that_reads_nothing_gets_nothing_more_once_its_token_is_revoked(
+    world: World, app: FastAPI, lamp: DeviceKey, token: str
+) -> None:
+    async with live(app, token) as stream:
+        await stream.next("snapshot")
+        stream.reading.clear()
+        for number in range(20):
+            world.feed.tell(ACCOUNT, {"type": "progress", "device_id": lamp.id, "number": number})
+        for _ in range(5):
+            await asyncio.sleep(0)
+        for one in await tokens.list_tokens(world.vault):
+            await tokens.revoke_token(world.vault, one.token_id, revocations=world.token_states)
+        stream.reading.set()
+        async with asyncio.timeout(DEADLINE):
+            await stream.ended.wait()
+        told = 0
+        while not stream.nothing_more():
+            await stream.next()
+            told += 1
+        assert told <= 1, "but for what was being sent"
+
+
+async def test_a_stream_ends_when_its_access_token_expires(world: World, app: FastAPI) -> None:
+    grant = await grants.give(
+        world.vault,
+        world.ids.new(),
+        account_id=ACCOUNT,
+        scopes=tokens.SCOPES,
+        now=START,
+        lifetime=timedelta(seconds=60),
+    )
+    world.clock.advance(59.95)
+    async with live(app, grant.token) as stream:
+        await stream.next("snapshot")
+        world.clock.advance(0.05)
         async with asyncio.timeout(DEADLINE):
             await stream.ended.wait()
 
@@ -293,7 +352,7 @@ async def test_a_busy_stream_looks_at_its_token_too(
     async with live(app, token) as stream:
         await stream.next("snapshot")
         for grant in await tokens.list_tokens(world.vault):
-            await tokens.revoke_token(world.vault, grant.token_id)
+            await tokens.revoke_token(world.vault, grant.token_id, revocations=UNTOLD)
 
         async def ended() -> bool:
             world.feed.tell(ACCOUNT, {"type": "twin", "device_id": lamp.id, "state": {}})

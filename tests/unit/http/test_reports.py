@@ -143,7 +143,8 @@ async def test_a_beacon_needs_no_other_credentials(
 ) -> None:
     told = Facts(broker="acme", creative_id="C1")
     now = world.clock.now()
-    url = beacon_url("http://homecast", statistics.beacon_tokens, Kind.START, told, now=now)
+    token = statistics.beacon_tokens.sign(Kind.START, told, now=now)
+    url = beacon_url("http://homecast", Kind.START, token)
     async with (client := Client(app, None)).http:
         assert (await client.http.get(url)).status_code == 204
         assert (await client.http.post(url, content=b"x" * 100)).status_code == 204

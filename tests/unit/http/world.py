@@ -23,6 +23,7 @@ from adapters.inbound.http.proof import REGISTRY
 from adapters.inbound.operations.ports import DeadLettersNotFound, Letter, Redriven, Waiting
 from adapters.outbound.dynamodb.codec import to_cloud_event
 from adapters.outbound.memory.store import MemoryEventStore, MemorySnapshotStore, MemoryVault
+from adapters.outbound.memory.token_states import MemoryTokenStates
 from adapters.outbound.system.clock import Ulids
 from adapters.outbound.telemetry.tracing import NullTracer
 from adapters.settings import Settings
@@ -315,6 +316,7 @@ class World:
         self.commands = FakeCommands()
         self.twins = FakeTwins()
         self.counters = FakeCounters()
+        self.token_states = MemoryTokenStates()
         self.statuses = FakeStatuses()
         self.registry = MemoryRegistry()
         self.gates: tuple[Gate[DeviceRow], Gate[RemoteCommandRow]] = (

@@ -6,10 +6,13 @@ nothing until its button is pressed.
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import Response
 
 from adapters.inbound.http.accounts.visit import Visit
 from adapters.inbound.http.accounts.wording import AT_LEAST, WEAK, WRONG_ADDRESS
+from commands.accounts.oauth.grants import revoke_first_party
 from commands.accounts.password_rules import WeakPassword
 from commands.accounts.signing_up import (
     Wanted,
@@ -115,6 +118,7 @@ async def reset(visit: Visit) -> Response:
             token=token,
             password=visit.field("password"),
             visitor=visit.visitor,
+            end_own_apps=partial(revoke_first_party, visit.pages.oauth, visit.context),
         )
     except WeakPassword as weak:
         return await _choose_new(visit, token, {"password": WEAK[weak.extra["reason"]]})

@@ -8,8 +8,9 @@ from collections import OrderedDict
 from fastapi import Request
 
 from adapters.inbound.http.ads.ports import AdsContainer
-from adapters.inbound.http.auth import REFUSED_FOR, REMEMBERED, TRUSTED_FOR, Caller
+from adapters.inbound.http.auth import Caller
 from adapters.inbound.http.errors import InsufficientScope, Unauthenticated
+from adapters.inbound.http.introspection import REFUSED_FOR, REMEMBERED, TRUSTED_FOR
 from adapters.inbound.http.limits import FailureLimits, TokenLimits
 from commands.accounts.tokens import ADS_REQUEST, InvalidToken
 from commands.media.ad_keys import AdKey, InvalidAdKey, key_of, verify_ad_key
@@ -32,7 +33,7 @@ class Admission:
         if caller is not None:
             if ADS_REQUEST not in caller.grant.scopes:
                 raise InsufficientScope(f"the token lacks {ADS_REQUEST}", scope=ADS_REQUEST)
-            name, principal = caller.grant.token_id, caller.principal
+            name, principal = caller.principal, caller.principal
         else:
             granted = await self._key(request)
             if granted.broker != broker:

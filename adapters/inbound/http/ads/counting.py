@@ -66,11 +66,11 @@ class Counting:
         self._offer(facts, Kind.AD, outcome, reason=reason, error_code=code or None)
 
     def beacons(self, facts: Facts) -> Beacons:
+        container = self._container
+        sign = container.beacon_tokens.signer(facts, now=container.clock.now())
+
         def url(kind: Kind) -> str:
-            container = self._container
-            return beacon_url(
-                container.base_url, container.beacon_tokens, kind, facts, now=container.clock.now()
-            )
+            return beacon_url(container.base_url, kind, sign(kind))
 
         return Beacons(
             impressions=(url(Kind.IMPRESSION),),

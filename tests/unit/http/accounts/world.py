@@ -86,9 +86,6 @@ class NoRevocations:
     async def told(self, grant_ids: Collection[str]) -> None:
         return
 
-    async def changed(self, grant_ids: Collection[str]) -> None:
-        return
-
 
 class PlainWrapper:
     async def wrap(self, material: bytes, subject: str) -> bytes:
