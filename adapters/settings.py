@@ -33,6 +33,7 @@ CONTEXTS = ("accounts", "devices", "media")
 READ_MODELS = {
     "devices": "devices",
     "remote_commands": "devices",
+    "memberships": "accounts",
     "creatives": "media",
     "brokers": "media",
 }
@@ -96,6 +97,17 @@ class Settings(BaseSettings):
     remote_commands_green_queue: str = Field("", description="URL of its queue")
     remote_commands_green_dead_letters: str = Field("", description="URL of its dead letters")
     remote_commands_green_subscription: str = Field("", description="ARN: topic to its queue")
+
+    memberships_table: str = Field("", description="Read model: memberships")
+    memberships_queue: str = Field("", description="URL of the queue of the memberships projection")
+    memberships_dead_letters: str = Field(
+        "", description="URL of the memberships' dead-letter queue"
+    )
+    memberships_subscription: str = Field("", description="ARN: topic to the memberships' queue")
+    memberships_green_table: str = Field("", description="Memberships, second slot")
+    memberships_green_queue: str = Field("", description="URL of its queue")
+    memberships_green_dead_letters: str = Field("", description="URL of its dead letters")
+    memberships_green_subscription: str = Field("", description="ARN: topic to its queue")
 
     media_events_table: str = Field("", description="Events of the media context")
     media_snapshots_table: str = Field("", description="Snapshots of the media context")

@@ -13,6 +13,7 @@ from adapters.bootstrap.read_models import slotted, statuses, threads, twins
 from adapters.outbound.dynamodb.rows import (
     CommandsQuery,
     DevicesQuery,
+    MembershipsQuery,
     TwinsQuery,
 )
 from adapters.outbound.messaging.statuses import Statuses
@@ -28,6 +29,7 @@ from domain.kernel.recorded import Recorded
 class Api(Core):
     devices: DevicesQuery = field(kw_only=True)
     commands: CommandsQuery = field(kw_only=True)
+    memberships: MembershipsQuery = field(kw_only=True)
     twins: TwinsQuery = field(kw_only=True)
     feed: RedisFeed = field(kw_only=True)
     counters: RedisCounters = field(kw_only=True)
@@ -53,6 +55,7 @@ async def api(settings: Settings) -> AsyncIterator[Api]:
             **vars(parts),
             devices=DevicesQuery(pool, models.devices),
             commands=CommandsQuery(pool, models.remote_commands),
+            memberships=MembershipsQuery(pool, models.memberships),
             twins=TwinsQuery(pool),
             feed=feed,
             counters=RedisCounters(parts.link),

@@ -26,6 +26,7 @@ from adapters.outbound.dynamodb.policy_states import PolicyStateItem, PolicyStat
 from adapters.outbound.dynamodb.rows import (
     DevicesQuery,
     GatedRows,
+    MembershipsQuery,
     Threads,
     opened,
 )
@@ -48,6 +49,7 @@ from commands.accounts.forgetting import (
     RevokeTokens,
     StartForgetting,
 )
+from commands.accounts.homes import EndMemberships, Leaver
 from commands.accounts.mail import MAIL_POLICY
 from commands.devices.alarms import ALARMS, WEBHOOK
 from commands.devices.departures import DEPARTURES, ContinueDeparture, Departures
@@ -137,6 +139,10 @@ def command_handlers(
         twins=DynamoDbTwins(pool),
         dispatcher=parts.dispatcher,
     )
+    leaver = Leaver(
+        homes_of=MembershipsQuery(pool, slotted(settings, parts.pointer).memberships),
+        dispatcher=parts.accounts.dispatcher,
+    )
     eraser = Eraser(
         vault=parts.vault,
         keyring=parts.keyring,
@@ -153,6 +159,7 @@ def command_handlers(
         ContinueDeparture: departures.advance,
         StartForgetting: start_forgetting,
         RevokeTokens: eraser.revoke_tokens,
+        EndMemberships: leaver.end_all,
         CloseAccount: eraser.close,
         FinishForgetting: eraser.finish,
     }

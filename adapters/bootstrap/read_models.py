@@ -21,8 +21,9 @@ from adapters.outbound.dynamodb.rows import (
 from adapters.outbound.messaging.depths import Depths
 from adapters.outbound.messaging.statuses import Statuses
 from adapters.settings import READ_MODELS, Settings
-from projections.devices import devices, remote_commands
+from projections.devices import devices, memberships, remote_commands
 from projections.devices.devices import DevicesTable
+from projections.devices.memberships import MembershipsTable
 from projections.devices.remote_commands import RemoteCommandsTable
 from projections.kernel.gate import Gate, Parking, Projection, Row
 from projections.kernel.parking import ParkingLot
@@ -50,6 +51,7 @@ PROJECTIONS: dict[str, Projection[Any]] = {
     for one in (
         devices.DEVICES,
         remote_commands.REMOTE_COMMANDS,
+        memberships.MEMBERSHIPS,
         creatives.CREATIVES,
         brokers.BROKERS,
     )
@@ -70,6 +72,7 @@ def read_models(settings: Settings, slot: Slot) -> ReadModels:
 class SlottedModels:
     devices: Slotted[DevicesTable]
     remote_commands: Slotted[RemoteCommandsTable]
+    memberships: Slotted[MembershipsTable]
     creatives: Slotted[CreativesTable]
     brokers: Slotted[BrokersTable]
 
@@ -83,6 +86,7 @@ def slotted(settings: Settings, pointer: Pointer) -> SlottedModels:
     return SlottedModels(
         Slotted("devices", {slot: one.devices for slot, one in slots.items()}, pointer),
         Slotted("remote_commands", {s: one.remote_commands for s, one in slots.items()}, pointer),
+        Slotted("memberships", {slot: one.memberships for slot, one in slots.items()}, pointer),
         Slotted("creatives", {slot: one.creatives for slot, one in slots.items()}, pointer),
         Slotted("brokers", {slot: one.brokers for slot, one in slots.items()}, pointer),
     )

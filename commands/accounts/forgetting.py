@@ -1,8 +1,9 @@
 """Ask for an account to be forgotten, cancel that, and what the platform does when the time comes.
 
-The order of it all: the waiting time ends (policy ``forgetting``), tokens are revoked, the account
-is closed (nobody signs in any more, its secrets are deleted, its address is free), the devices
-context releases what the account owns and says so, the data key is destroyed (policy ``erasure``).
+The order of it all: the waiting time ends (policy ``forgetting``), tokens are revoked, memberships
+end, the account is closed (nobody signs in any more, its secrets are deleted, its address is free),
+the devices context releases what the account owns and says so, the data key is destroyed (policy
+``erasure``).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic import BaseModel, ConfigDict, Field
 
 from commands.accounts.grant_endings import end_grants
+from commands.accounts.homes import EndMemberships
 from commands.accounts.sign_in_sessions import PREFIX as SESSION
 from commands.accounts.token_states import Revocations
 from commands.accounts.tokens import ACCOUNT, revoke_tokens_of
@@ -202,6 +204,7 @@ def react(waiting: Waiting, event: Event) -> Sequence[Action]:
         case ForgettingStarted():
             return [
                 Send(RevokeTokens(account_id=event.account_id)),
+                Send(EndMemberships(account_id=event.account_id)),
                 Send(CloseAccount(account_id=event.account_id)),
             ]
         case _:
@@ -234,7 +237,10 @@ def react_to_departure(_: PolicyState, event: Event) -> Sequence[Action]:
     if event.TOPIC != "devices.departure_completed":
         return ()
     gone = DepartureCompleted.model_validate(event, from_attributes=True)
-    return [Send(FinishForgetting(account_id=gone.account_id))]
+    return [
+        Send(EndMemberships(account_id=gone.account_id)),
+        Send(FinishForgetting(account_id=gone.account_id)),
+    ]
 
 
 ERASURE = Policy(

@@ -26,9 +26,11 @@ OPERATE = "operate"
 """The platform itself: read models, parked streams, dead letters. Only when asked for by name."""
 ADS_REQUEST, ADS_READ, ADS_MANAGE = "ads:request", "ads:read", "ads:manage"
 """Ad breaks for a service; creatives, brokers and reports; changing them. Asked for by name too."""
+HOMES_READ, HOMES_WRITE = "homes:read", "homes:write"
+"""Who is in a home; letting others in and out. By name too: it gives away more than itself."""
 OF_SERVICES = (OPERATE, ADS_REQUEST, ADS_READ, ADS_MANAGE)
 """What belongs to no account: a client may have it for itself."""
-ALL_SCOPES = (*SCOPES, *OF_SERVICES)
+ALL_SCOPES = (*SCOPES, HOMES_READ, HOMES_WRITE, *OF_SERVICES)
 PREFIX = "token#"
 SHAPE = re.compile(r"hc_[A-Za-z0-9_-]{43}")
 ACCOUNT = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")

@@ -76,7 +76,9 @@ class RemoteCommandEvent(Event):
 class RemoteCommandAccepted(RemoteCommandEvent):
     TOPIC: ClassVar[str] = "devices.remote_command_accepted"
     account_id: str
-    client_id: str = Field(description="The token or service that asked")
+    client_id: str = Field(
+        description="The token or service that asked; of a member of the home, `account:token`"
+    )
     command: str = Field(description="Cluster and command, such as OnOff.On")
     args: dict[str, Any]
     expires_at: datetime = Field(description="Not sent from here on")

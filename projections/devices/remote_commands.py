@@ -51,6 +51,8 @@ class RemoteCommandRow(GatedRow):
     device_id: str
     number: int
     account_id: str
+    client_id: str = ""
+    """Who gave it; rows from before homes had members do not say."""
     command: str
     args: dict[str, JsonValue]
     status: CommandStatus
@@ -106,6 +108,7 @@ def _accepted(event: RemoteCommandAccepted) -> RemoteCommandRow:
         device_id=id_of(event.originator_id),
         number=event.number,
         account_id=event.account_id,
+        client_id=event.client_id,
         command=event.command,
         args=event.args,
         status=CommandStatus.ACCEPTED,

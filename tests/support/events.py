@@ -14,7 +14,18 @@ from typing import Any
 import orjson
 
 from adapters.outbound.dynamodb.codec import to_cloud_event
-from domain.accounts import account, client, email_address, forgetting, grants, mail, sessions
+from domain.accounts import (
+    account,
+    client,
+    email_address,
+    forgetting,
+    grants,
+    home,
+    invitation,
+    mail,
+    membership,
+    sessions,
+)
 from domain.devices import departure, device, lane
 from domain.devices import remote_command as rc
 from domain.devices.capabilities import KINDS, DeviceKind
@@ -135,6 +146,53 @@ SESSIONS: tuple[tuple[type[Event], dict[str, Any]], ...] = (
         },
     ),
     (sessions.SessionsEnded, {"session_ids": (SESSION_ID,), "reason": "signed_out"}),
+)
+
+HOME_ID = "01KA0000000000000000000008"
+INVITATION_ID = "01KA0000000000000000000007"
+ENDS_AT = AT + timedelta(days=30)
+GUEST = membership.MemberRole.GUEST
+BY_TOKEN = "token:01KA0000000000000000000003"
+HOMES: tuple[tuple[str, tuple[tuple[type[Event], dict[str, Any]], ...]], ...] = (
+    (
+        f"invitation-{INVITATION_ID}",
+        (
+            (
+                invitation.InvitationSent,
+                {
+                    "home_id": HOME_ID,
+                    "email": "grüße@example.org",
+                    "role": GUEST,
+                    "ends_at": ENDS_AT,
+                    "expires_at": AT + timedelta(days=7),
+                    "by": BY_TOKEN,
+                },
+            ),
+            (invitation.InvitationAccepted, {"account_id": ACCOUNT_ID}),
+            (invitation.InvitationWithdrawn, {"by": BY_TOKEN}),
+        ),
+    ),
+    (
+        f"membership-{HOME_ID}.{ACCOUNT_ID}",
+        (
+            (
+                membership.MembershipBegan,
+                {"home_id": HOME_ID, "account_id": ACCOUNT_ID, "role": GUEST, "ends_at": ENDS_AT},
+            ),
+            (
+                membership.MemberRoleChanged,
+                {"role": membership.MemberRole.MEMBER, "by": BY_TOKEN},
+            ),
+            (membership.MembershipEnded, {"reason": "removed", "by": BY_TOKEN}),
+        ),
+    ),
+    (
+        f"home-{HOME_ID}",
+        (
+            (home.HomePlaceTaken, {"holder": f"member:{ACCOUNT_ID}", "until": ENDS_AT}),
+            (home.HomePlaceFreed, {"holder": f"member:{ACCOUNT_ID}"}),
+        ),
+    ),
 )
 
 CREATIVE_ID = "abcdefghijklmnopqrstuvwx23"
@@ -348,6 +406,11 @@ EXAMPLES: tuple[Event, ...] = (
             **fields,
         )
         for version, (event_type, fields) in enumerate(GRANTS, 1)
+    ),
+    *(
+        event_type(originator_id=stream, originator_version=version, timestamp=AT, **fields)
+        for stream, events in HOMES
+        for version, (event_type, fields) in enumerate(events, 1)
     ),
     *(
         _media(f"creative-{CREATIVE_ID}", event_type, version, **fields)

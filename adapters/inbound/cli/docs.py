@@ -20,7 +20,7 @@ from adapters.inbound.cli import contracts
 from adapters.inbound.gateway import asyncapi
 from adapters.inbound.http import problems, problems_page
 from adapters.settings import Settings
-from domain.accounts import account, client, forgetting
+from domain.accounts import account, client, forgetting, home, invitation, membership
 from domain.accounts.email_address import EmailAddressEvent
 from domain.accounts.forgetting import ForgettingEvent
 from domain.accounts.grants import GrantsEvent
@@ -28,6 +28,7 @@ from domain.accounts.mail import MailEvent
 from domain.accounts.sessions import SessionsEvent
 from domain.devices import departure, device, remote_command
 from domain.devices.lane import LaneEvent
+from domain.devices.roles import ALLOWED, Action, Role
 from domain.kernel.event import Event
 from domain.kernel.machine import Machine
 from domain.kernel.personal import personal_fields
@@ -50,6 +51,8 @@ def state_machines() -> str:
         _machine("Departure of an account from the devices context", departure.MACHINE),
         _machine("Account", account.MACHINE),
         _machine("Forgetting an account", forgetting.MACHINE),
+        _machine("Invitation to a home", invitation.MACHINE),
+        _machine("Membership of a home", membership.MACHINE),
         _machine("OAuth client", client.MACHINE),
         _machine("Creative", creative.MACHINE),
         _machine("Broker", broker.MACHINE),
@@ -60,6 +63,21 @@ def _machine(title: str, machine: Machine[Any]) -> str:
     rows = ([str(m.source or "–"), str(m.target), m.by, m.when] for m in machine.moves)
     table = _table(("from", "to", "by", "when"), rows)
     return f"## {title}\n\n```mermaid\n{machine.mermaid()}```\n\n{table}"
+
+
+# --- roles ----------------------------------------------------------------------------------------
+
+
+def roles() -> str:
+    head = ("", *Role)
+    rows = (
+        [action, *("yes" if action in ALLOWED[role] else "" for role in Role)] for action in Action
+    )
+    return _page(
+        "Roles",
+        "What a role allows in a home, from `domain/devices/roles.py`; see [homes](homes.md).",
+        _table(head, rows),
+    )
 
 
 # --- settings -------------------------------------------------------------------------------------
@@ -123,6 +141,15 @@ def events() -> str:
         _category("mail-{mail id}: one mail that is to be sent", MailEvent),
         _category("client-{client id}: an OAuth client", client.ClientEvent),
         _category("grants-{account id}: what an account allowed to clients", GrantsEvent),
+        _category(
+            "invitation-{invitation id}: an invitation to a home, sent by mail",
+            invitation.InvitationEvent,
+        ),
+        _category(
+            "membership-{home id}.{account id}: what an account is in somebody else's home",
+            membership.MembershipEvent,
+        ),
+        _category("home-{home id}: who has a place in a home", home.HomeEvent),
         _category(
             "creative-{creative id}: one film, from its discovery to what can be played",
             creative.CreativeEvent,
@@ -207,6 +234,7 @@ def _problems() -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "state-machines.md": state_machines,
+    "roles.md": roles,
     "settings.md": settings,
     "events.md": events,
     "asyncapi.yaml": lambda: asyncapi.to_yaml(asyncapi.document()),

@@ -14,6 +14,7 @@ from adapters.inbound.http import (
     devices,
     docs_page,
     health,
+    homes,
     operations,
     problems,
     read_models,
@@ -22,12 +23,13 @@ from adapters.inbound.http import (
 from adapters.inbound.http.auth import Guard, require_guarded
 from adapters.inbound.http.bodies import Bodies
 from adapters.inbound.http.container import Container
-from adapters.inbound.http.devices import Asked, Reader, Shared
+from adapters.inbound.http.devices import Asked, HomeId, Reader, Shared
 from adapters.inbound.http.edge import TIME_LIMIT, Edge
 from adapters.inbound.http.errors import StreamsElsewhere
 from adapters.inbound.http.health import Readiness
 from adapters.inbound.http.parts import Parts
 from adapters.inbound.http.problems import DOCUMENTED
+from domain.devices.roles import Action
 
 Mount = Callable[[FastAPI], None]
 live = APIRouter(prefix="/v1/live", tags=["live"], responses=DOCUMENTED)
@@ -39,11 +41,13 @@ async def stream(
     caller: Reader,
     parts: Shared,
     asked: Asked,
+    home: HomeId = None,
     last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", max_length=64)] = None,
 ) -> Response:
     """Server-sent events: a snapshot, then changes. Send the token as a header, not in the URL."""
-    known = await parts.fresh.everything(caller.account_id, asked) if asked.marks else None
-    return await parts.live.open(caller, last_event_id, known)
+    access = await parts.homes.of_home(caller, home, Action.WATCH_LIVE)
+    known = await parts.fresh.shown(access, asked) if asked.marks else None
+    return await parts.live.open(caller, access, last_event_id, known)
 
 
 @no_live.get("")
@@ -84,7 +88,14 @@ def create_app(
     app.state.parts = parts
     app.state.readiness = Readiness(container)
     streams = live if lasting else no_live
-    kept = (devices.router, commands.router, read_models.router, operations.router, whoami.router)
+    kept = (
+        devices.router,
+        commands.router,
+        homes.router,
+        read_models.router,
+        operations.router,
+        whoami.router,
+    )
     for router in (*kept, streams, health.router):
         app.router.routes += router.routes  # flat: found faster, and walked by require_guarded
     for mount in mounts:

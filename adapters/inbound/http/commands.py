@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import Field, JsonValue, field_validator
 
+from adapters.inbound.http.access import Access
 from adapters.inbound.http.auth import Caller, Needs, context_of
 from adapters.inbound.http.consistency import GIVEN, token_of
 from adapters.inbound.http.devices import Asked, Body, DeviceId, Reader, Shared
@@ -21,8 +22,9 @@ from adapters.inbound.http.waiting import LONGEST, outcome
 from commands.accounts.tokens import COMMANDS_WRITE
 from commands.devices import remote_commands
 from domain.devices import lane
-from domain.devices.lane import LANE
+from domain.devices.lane import LANE, CommandNotFound
 from domain.devices.remote_command import FINAL
+from domain.devices.roles import Action
 from domain.kernel.recorded import Context, Recorded
 from projections.devices.remote_commands import RemoteCommandRow
 
@@ -92,19 +94,23 @@ async def submit(
 
     Repeating a submit with its ``Idempotency-Key`` gives the same command.
     """
-    message = remote_commands.SubmitRemoteCommand(
-        account_id=caller.account_id,
-        client_id=caller.grant.id,
-        device_id=device_id,
-        command=body.command,
-        args=body.args,
-        ttl=body.ttl,
-        execution_timeout=body.execution_timeout,
-        collapse_key=body.collapse_key,
-        idempotency_key=key,
-    )
     context = context_of(request, parts.container.tracer)
-    row, recorded = await _submitted(parts, caller, context, message, wait)
+
+    async def act(access: Access) -> tuple[RemoteCommandRow, Sequence[Recorded]]:
+        message = remote_commands.SubmitRemoteCommand(
+            account_id=access.home_id,
+            client_id=access.client_id,
+            device_id=device_id,
+            command=body.command,
+            args=body.args,
+            ttl=body.ttl,
+            execution_timeout=body.execution_timeout,
+            collapse_key=body.collapse_key,
+            idempotency_key=key,
+        )
+        return await _submitted(parts, caller, context, message, wait)
+
+    row, recorded = await parts.homes.acting(caller, device_id, Action.SEND_COMMAND, act)
     done = wait > 0 and row.status in FINAL
     location = f"/v1/devices/{device_id}/commands/{row.number}"
     token = token_of(recorded, row)
@@ -150,12 +156,17 @@ async def list_commands(
     cursor: Annotated[str | None, Query(pattern=r"^[1-9]\d{0,14}$")] = None,
 ) -> Response:
     """Newest first. May lag behind by moments; a single command does not."""
-    await parts.devices.require_owner(device_id, caller.account_id)
-    await parts.fresh.commands(device_id, caller.account_id, asked)
+
+    async def owned(access: Access) -> str:
+        await parts.devices.require_owner(device_id, access.home_id)
+        return access.home_id
+
+    home_id = await parts.homes.acting(caller, device_id, Action.SEE_HISTORY, owned)
+    await parts.fresh.commands(device_id, home_id, asked)
     before = int(cursor) if cursor else None
     page = _open_page if status == "open" else _page
     span = Span(limit, before, consistent=asked.marks is not None)
-    rows, last = await page(parts, device_id, caller.account_id, span)
+    rows, last = await page(parts, device_id, home_id, span)
     next_cursor = str(last) if last else None
     items = [command_json(row) for row in rows]
     content = {"items": items, "next_cursor": next_cursor}
@@ -198,8 +209,30 @@ async def _open_page(
 async def read_command(
     device_id: DeviceId, number: Number, caller: Reader, parts: Shared, asked: Asked
 ) -> Response:
-    await parts.fresh.commands(device_id, caller.account_id, asked, number=number)
-    return answer(command_json(await parts.commands.row(device_id, number, caller.account_id)))
+
+    async def read(access: Access) -> RemoteCommandRow:
+        if asked.marks and not access.may(Action.SEE_HISTORY):  # waiting tells of it, too
+            await _known(parts, access, device_id, number, Action.SEE_HISTORY)
+        await parts.fresh.commands(device_id, access.home_id, asked, number=number)
+        return await _known(parts, access, device_id, number, Action.SEE_HISTORY)
+
+    row = await parts.homes.acting(caller, device_id, Action.READ_OWN_COMMAND, read)
+    return answer(command_json(row))
+
+
+async def _known(
+    parts: Parts, access: Access, device_id: str, number: int, others: Action
+) -> RemoteCommandRow:
+    """The command, if it is the caller's or the role allows ``others`` too; who may not know of
+    others' is not told either which there are."""
+    try:
+        row = await parts.commands.row(device_id, number, access.home_id)
+    except CommandNotFound:
+        access.require(others)
+        raise
+    if not access.gave(row):
+        access.require(others)
+    return row
 
 
 @router.post("/{number}/cancel", response_model=CommandView, responses={200: GIVEN})
@@ -207,14 +240,19 @@ async def cancel(
     request: Request, device_id: DeviceId, number: Number, caller: Commander, parts: Shared
 ) -> Response:
     """Only before it is sent; 409 after that."""
-    message = remote_commands.CancelRemoteCommand(
-        account_id=caller.account_id, device_id=device_id, number=number
-    )
-    before = await parts.commands.row(device_id, number, caller.account_id)
-    _, recorded = await parts.container.dispatcher.execute(
-        context_of(request, parts.container.tracer),
-        lambda unit: remote_commands.cancel(unit, message),
-    )
+    context = context_of(request, parts.container.tracer)
+
+    async def act(access: Access) -> tuple[RemoteCommandRow, Sequence[Recorded]]:
+        message = remote_commands.CancelRemoteCommand(
+            account_id=access.home_id, device_id=device_id, number=number
+        )
+        before = await _known(parts, access, device_id, number, Action.CANCEL_ANY_COMMAND)
+        _, recorded = await parts.container.dispatcher.execute(
+            context, lambda unit: remote_commands.cancel(unit, message)
+        )
+        return before, recorded
+
+    before, recorded = await parts.homes.acting(caller, device_id, Action.CANCEL_OWN_COMMAND, act)
     if recorded:
         row = parts.commands.after(before, recorded)
     else:  # canceled before, though the read model may not say so yet

@@ -10,8 +10,10 @@ from adapters.inbound.container import DecidingContainer
 from adapters.inbound.operations.ports import Operations
 from commands.accounts.token_states import TokenStates
 from commands.devices.ports import Lanes
+from commands.kernel.dispatch import Dispatcher
 from domain.kernel.recorded import Recorded
 from projections.devices.devices import DeviceRow
+from projections.devices.memberships import MembershipRow
 from projections.devices.ports import Feed
 from projections.devices.remote_commands import RemoteCommandRow
 from projections.kernel.status import ModelStatus
@@ -39,6 +41,24 @@ class DevicesQuery(Protocol):
 
     async def count_by_kind(self) -> dict[str, int]:
         """All devices that somebody owns."""
+
+
+class AccountsSide(Protocol):
+    """Of the accounts context."""
+
+    @property
+    def dispatcher(self) -> Dispatcher: ...
+
+
+class MembershipsQuery(Protocol):
+    async def get(self, account_id: str, home_id: str) -> MembershipRow | None:
+        """Strongly consistent; None for a parked row too, which grants nothing."""
+
+    async def homes_of(self, account_id: str) -> Sequence[MembershipRow]:
+        """Those that have not ended, stays that are over by time too."""
+
+    async def members_of(self, home_id: str) -> Sequence[MembershipRow]:
+        """The same of a home. May lag by moments."""
 
 
 class CommandsQuery(Protocol):
@@ -89,6 +109,11 @@ class Container(DecidingContainer, Protocol):
     def devices(self) -> DevicesQuery: ...
     @property
     def commands(self) -> CommandsQuery: ...
+    @property
+    def memberships(self) -> MembershipsQuery: ...
+    @property
+    def accounts(self) -> AccountsSide: ...
+
     @property
     def twins(self) -> TwinsQuery: ...
     @property

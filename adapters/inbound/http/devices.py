@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from adapters.inbound.http.access import Access
 from adapters.inbound.http.auth import Caller, Needs, context_of
 from adapters.inbound.http.consistency import GIVEN, NAME, Consistency, consistency_of, token_of
 from adapters.inbound.http.container import Container
@@ -17,12 +18,13 @@ from adapters.inbound.http.fresh import mended
 from adapters.inbound.http.parts import Parts, parts_of
 from adapters.inbound.http.problems import DOCUMENTED
 from adapters.inbound.http.views import READ_MODEL, DevicePage, DeviceView, answer
-from commands.accounts.tokens import DEVICES_READ, DEVICES_WRITE
+from commands.accounts.tokens import ACCOUNT, DEVICES_READ, DEVICES_WRITE
 from commands.devices import ownership
 from commands.kernel.dispatch import Unit
 from domain.devices.capabilities import Capabilities, DeviceKind
+from domain.devices.roles import Action
 from domain.kernel.recorded import Recorded
-from projections.devices.devices import DEVICES
+from projections.devices.devices import DEVICES, DeviceRow
 
 router = APIRouter(prefix="/v1/devices", tags=["devices"], responses=DOCUMENTED)
 Shared = Annotated[Parts, Depends(parts_of)]
@@ -30,6 +32,10 @@ Reader = Annotated[Caller, Depends(Needs(DEVICES_READ))]
 Writer = Annotated[Caller, Depends(Needs(DEVICES_WRITE))]
 Asked = Annotated[Consistency, Depends(consistency_of)]
 DeviceId = Annotated[str, Path(pattern="^[a-z2-7]{26}$")]
+HomeId = Annotated[
+    str | None,
+    Query(alias="home", pattern=f"^{ACCOUNT.pattern}$", description="Somebody's; else one's own"),
+]
 IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=64)]
 ETAG = re.compile(r'"(\d{1,15})"')
 CAPABILITIES_MAX = 32
@@ -70,8 +76,12 @@ def shown(device: dict[str, Any], status: int = 200, **headers: str) -> Response
 
 
 @router.post("", status_code=201, response_model=DeviceView, responses={201: GIVEN})
-async def claim(request: Request, body: ClaimBody, caller: Writer, parts: Shared) -> Response:
-    """Claiming one's own device again changes nothing and answers as the first time."""
+async def claim(
+    request: Request, body: ClaimBody, caller: Writer, parts: Shared, home: HomeId = None
+) -> Response:
+    """Into one's own home. Claiming one's own device again changes nothing and answers as the
+    first time."""
+    await parts.homes.of_home(caller, home, Action.CLAIM_DEVICE)
     container = parts.container
     from adapters.inbound.http.proof import proven_key  # cryptography, which few requests need
 
@@ -116,9 +126,10 @@ async def list_devices(
     asked: Asked,
     limit: Annotated[int, Query(ge=1, le=PAGE)] = PAGE,
     cursor: Annotated[str | None, Query(pattern="^[a-z2-7]{26}$")] = None,
+    home: HomeId = None,
 ) -> Response:
     """In order of id. May lag behind a change by moments; a single device does not."""
-    account_id = caller.account_id
+    account_id = (await parts.homes.of_home(caller, home, Action.LIST_DEVICES)).home_id
     known = await parts.fresh.devices(account_id, asked)
     page = await parts.container.devices.list(account_id, limit=limit, cursor=cursor)
     rows, next_cursor = mended(page, known, account_id, limit=limit, after=cursor)
@@ -129,15 +140,19 @@ async def list_devices(
 @router.get("/{device_id}", response_model=DeviceView, dependencies=[Depends(consistency_of)])
 async def read_device(device_id: DeviceId, caller: Reader, parts: Shared) -> Response:
     """As of now: it takes a token and never has to wait for it."""
-    row = await parts.devices.row(device_id, caller.account_id)
+
+    async def read(access: Access) -> DeviceRow:
+        return await parts.devices.row(device_id, access.home_id)
+
+    row = await parts.homes.acting(caller, device_id, Action.READ_DEVICE, read)
     [device] = await parts.devices.shown([row])
     return shown(device)
 
 
 async def changed(
-    parts: Parts, device_id: str, account_id: str, recorded: Sequence[Recorded]
+    parts: Parts, device_id: str, access: Access, recorded: Sequence[Recorded]
 ) -> Response:
-    row = await parts.devices.row(device_id, account_id)
+    row = await parts.devices.row(device_id, access.home_id)
     [device] = await parts.devices.shown([row])
     return shown(device, Consistency_Token=token_of(recorded, row))
 
@@ -155,16 +170,21 @@ async def rename(
     if if_match is None:
         raise PreconditionRequired("send the device's ETag as If-Match")
     container = parts.container
-    message = ownership.RenameDevice(
-        account_id=caller.account_id,
-        device_id=device_id,
-        name=body.name,
-        expected_version=version_wanted(if_match),
-    )
-    _, recorded = await container.dispatcher.execute(
-        context_of(request, container.tracer), lambda unit: ownership.rename_device(unit, message)
-    )
-    return await changed(parts, device_id, caller.account_id, recorded)
+    context = context_of(request, container.tracer)
+
+    async def act(access: Access) -> Response:
+        message = ownership.RenameDevice(
+            account_id=access.home_id,
+            device_id=device_id,
+            name=body.name,
+            expected_version=version_wanted(if_match),
+        )
+        _, recorded = await container.dispatcher.execute(
+            context, lambda unit: ownership.rename_device(unit, message)
+        )
+        return await changed(parts, device_id, access, recorded)
+
+    return await parts.homes.acting(caller, device_id, Action.RENAME_DEVICE, act)
 
 
 @router.delete("/{device_id}", status_code=204, responses={204: GIVEN})
@@ -177,15 +197,20 @@ async def release(
 ) -> Response:
     """The device is free for its next owner, who finds nothing queued."""
     container = parts.container
-    message = ownership.ReleaseDevice(
-        account_id=caller.account_id,
-        device_id=device_id,
-        expected_version=version_wanted(if_match),
-    )
-    _, recorded = await container.dispatcher.execute(
-        context_of(request, container.tracer), lambda unit: ownership.release_device(unit, message)
-    )
-    return Response(status_code=204, headers={NAME: token_of(recorded)})
+    context = context_of(request, container.tracer)
+
+    async def act(access: Access) -> Response:
+        message = ownership.ReleaseDevice(
+            account_id=access.home_id,
+            device_id=device_id,
+            expected_version=version_wanted(if_match),
+        )
+        _, recorded = await container.dispatcher.execute(
+            context, lambda unit: ownership.release_device(unit, message)
+        )
+        return Response(status_code=204, headers={NAME: token_of(recorded)})
+
+    return await parts.homes.acting(caller, device_id, Action.RELEASE_DEVICE, act)
 
 
 @router.post("/{device_id}/lost", response_model=DeviceView, responses={200: GIVEN})
@@ -194,9 +219,13 @@ async def report_lost(
 ) -> Response:
     """Stolen or gone: its credential is revoked, its session cut, and it takes no commands."""
     container = parts.container
-    message = ownership.ReportDeviceLost(account_id=caller.account_id, device_id=device_id)
-    _, recorded = await container.dispatcher.execute(
-        context_of(request, container.tracer),
-        lambda unit: ownership.report_device_lost(unit, message),
-    )
-    return await changed(parts, device_id, caller.account_id, recorded)
+    context = context_of(request, container.tracer)
+
+    async def act(access: Access) -> Response:
+        message = ownership.ReportDeviceLost(account_id=access.home_id, device_id=device_id)
+        _, recorded = await container.dispatcher.execute(
+            context, lambda unit: ownership.report_device_lost(unit, message)
+        )
+        return await changed(parts, device_id, access, recorded)
+
+    return await parts.homes.acting(caller, device_id, Action.REPORT_LOST, act)

@@ -12,12 +12,14 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar, cast
 
+from adapters.inbound.http.access import Access
 from adapters.inbound.http.consistency import Consistency, Marks
 from adapters.inbound.http.container import Container
 from adapters.inbound.http.errors import ReadModelBehind
 from adapters.inbound.http.reading import Commands, Devices
 from domain.devices.device import DeviceNotFound
 from domain.devices.lane import CommandNotFound
+from domain.devices.roles import Action
 from projections.devices.devices import DeviceRow
 from projections.kernel.marks import missing
 
@@ -47,6 +49,12 @@ class Fresh:
         """None also for a generation that the store has left: what they name may be undone."""
         marks = asked.marks
         return marks if marks and marks.g >= self._generation else None
+
+    async def shown(self, access: Access, asked: Consistency) -> Rows:
+        """All that the caller may know of in the home: waiting for a command tells of it, too."""
+        if access.may(Action.SEE_HISTORY):
+            return await self.everything(access.home_id, asked)
+        return await self.devices(access.home_id, asked)
 
     async def everything(self, account_id: str, asked: Consistency) -> Rows:
         """All that the token names; the rows of devices, as of now."""

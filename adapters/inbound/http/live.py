@@ -8,6 +8,7 @@ to arrive: it is the hint path made visible, with snapshots wherever something m
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, suppress
 
@@ -16,6 +17,7 @@ from fastapi import Response
 from pydantic import ValidationError
 from starlette.types import Receive, Scope, Send
 
+from adapters.inbound.http.access import Access, Homes
 from adapters.inbound.http.auth import Caller
 from adapters.inbound.http.container import Container
 from adapters.inbound.http.errors import TooManyStreams
@@ -24,13 +26,14 @@ from adapters.inbound.http.fresh import Rows
 from adapters.inbound.http.reading import Devices
 from adapters.inbound.http.ring import LiveEvent, Ring, Stream, text_of
 from adapters.inbound.http.snapshots import Snapshots
-from adapters.inbound.http.translation import Translation
+from adapters.inbound.http.translation import Sees, Translation
 from commands.accounts.tokens import InvalidToken
+from domain.devices.roles import Action
 from domain.kernel.errors import HintsUnavailable, HomecastError
 from projections.devices.ports import FeedReset
 
 KEEP_ALIVE = 15.0
-"""Seconds; the token is looked at as often, in the vault itself."""
+"""Seconds; the token is looked at as often, in the vault itself, and a membership in its row."""
 LINGER = 30.0
 STREAMS_PER_ACCOUNT = 20
 REOPENED_AFTER = 1.0
@@ -44,11 +47,17 @@ log = structlog.get_logger("homecast.http")
 
 
 class AccountLive:
-    """One account's ring, fed from its feed while somebody looks and for 30 s more."""
+    """One home's ring, fed from its account's feed while somebody looks and for 30 s more.
 
-    def __init__(self, account_id: str, instance: str, feeds: AccountFeeds) -> None:
+    ``sees``: whose commands are told of. Who may not see everybody's has a ring of their own.
+    """
+
+    def __init__(
+        self, account_id: str, instance: str, feeds: AccountFeeds, sees: Sees | None
+    ) -> None:
         self.ring = Ring(instance)
-        self.translation = Translation(account_id)
+        self.sees = sees
+        self.translation = Translation(account_id, sees)
         self.left_at = 0.0
         self._listening = asyncio.Event()
         self.task = asyncio.create_task(self._run(account_id, feeds), name="account ring")
@@ -80,35 +89,56 @@ class AccountLive:
 
 class Live:
     def __init__(
-        self, container: Container, feeds: AccountFeeds, devices: Devices, *, linger: float = LINGER
+        self,
+        container: Container,
+        feeds: AccountFeeds,
+        devices: Devices,
+        homes: Homes,
+        *,
+        linger: float = LINGER,
     ) -> None:
+        self.homes = homes
         self._ids = container.ids
         self._feeds = feeds
         self._presence = container.presence
         self._snapshots = Snapshots(container, devices)
         self._linger = linger
         self._accounts: dict[str, AccountLive] = {}
+        """By home; and by account in it, where that sees its own commands only."""
+        self._open: Counter[str] = Counter()
         self._stopping = False
 
     async def open(
-        self, caller: Caller, last_event_id: str | None, known: Rows | None = None
+        self, caller: Caller, access: Access, last_event_id: str | None, known: Rows | None = None
     ) -> EventStream:
         """``known``: what its first snapshot may not lag behind. Raises ``TooManyStreams``."""
-        account = self._accounts.get(caller.account_id)
-        if account is None:
-            account = AccountLive(caller.account_id, self._ids.new(), self._feeds)
-            self._accounts[caller.account_id] = account
-        if len(account.ring.streams) >= STREAMS_PER_ACCOUNT or self._stopping:
+        account = self._account(access)
+        if self._open[access.account_id] >= STREAMS_PER_ACCOUNT or self._stopping:
             raise TooManyStreams(f"{STREAMS_PER_ACCOUNT} streams at a time", retry_after=5)
         stream = account.ring.open()  # counts from now on; closed by the answer
+        self._open[access.account_id] += 1
         try:
             await account.listening()
         except BaseException:
-            self.close(account, stream)
+            self.close(account, access, stream)
             raise
-        return EventStream(Session(self, account, stream, caller, last_event_id, known))
+        return EventStream(Session(self, account, stream, caller, access, last_event_id, known))
 
-    def close(self, account: AccountLive, stream: Stream) -> None:
+    def _account(self, access: Access) -> AccountLive:
+        all_seen = access.may(Action.SEE_HISTORY)
+        key = access.home_id if all_seen else f"{access.home_id}/{access.account_id}"
+        account = self._accounts.get(key)
+        if account is None:
+            sees = None if all_seen else access.sees
+            account = AccountLive(access.home_id, self._ids.new(), self._feeds, sees)
+            self._accounts[key] = account
+        return account
+
+    def close(self, account: AccountLive, access: Access, stream: Stream) -> None:
+        if stream in account.ring.streams:
+            self._open[access.account_id] -= 1
+            if not self._open[access.account_id]:
+                del self._open[access.account_id]
         account.ring.close(stream)
         account.left_at = asyncio.get_running_loop().time()
 
@@ -117,7 +147,7 @@ class Live:
     ) -> bytes:
         """Numbered as of its beginning: what comes meanwhile is sent after it, again."""
         event_id = account.ring.id_of(account.ring.last)
-        content = await self._snapshots.take(account_id, known)
+        content = await self._snapshots.take(account_id, known, account.sees)
         account.translation.shown(content["devices"])
         return text_of("snapshot", content, event_id)
 
@@ -141,9 +171,9 @@ class Live:
     def tidy(self) -> None:
         """Called every second: close the rings that nobody looks at, and purge the others."""
         until = asyncio.get_running_loop().time() - self._linger
-        for account_id, account in list(self._accounts.items()):
+        for key, account in list(self._accounts.items()):
             if not account.ring.streams and account.left_at <= until:
-                del self._accounts[account_id]
+                del self._accounts[key]
                 account.task.cancel()
             else:
                 account.ring.purge()
@@ -165,7 +195,7 @@ class Live:
 
 
 class Session:
-    """What one client is sent, until it goes, is too slow, or its token ends."""
+    """What one client is sent, until it goes, is too slow, or its token or membership ends."""
 
     def __init__(
         self,
@@ -173,6 +203,7 @@ class Session:
         account: AccountLive,
         stream: Stream,
         caller: Caller,
+        access: Access,
         last_event_id: str | None,
         known: Rows | None,
     ) -> None:
@@ -180,6 +211,7 @@ class Session:
         self._account = account
         self._stream = stream
         self._caller = caller
+        self._access = access
         self._last_event_id = last_event_id
         self._known = known
 
@@ -196,6 +228,7 @@ class Session:
                     yield piece
             if loop.time() >= check_at:
                 await self._caller.still_valid()
+                await self._live.homes.require_same(self._caller, self._access, Action.WATCH_LIVE)
                 check_at = self._next_look(loop)
                 yield b": here\n\n"
 
@@ -212,14 +245,14 @@ class Session:
             return
         if last:
             yield text_of("reset", {}, None)
-        yield await self._live.snapshot(self._account, self._caller.account_id, self._known)
+        yield await self._live.snapshot(self._account, self._access.home_id, self._known)
 
     async def _told(self, event: LiveEvent) -> AsyncIterator[bytes]:
         if event.name != "reset":
             yield event.text
             return
         yield text_of("reset", {}, None)
-        yield await self._live.snapshot(self._account, self._caller.account_id)
+        yield await self._live.snapshot(self._account, self._access.home_id)
 
     def revoked(self) -> None:
         """At once: what still waits to be sent is not."""
@@ -235,7 +268,7 @@ class Session:
         return self._caller.watch(self.revoked)
 
     def close(self) -> None:
-        self._live.close(self._account, self._stream)
+        self._live.close(self._account, self._access, self._stream)
 
 
 class EventStream(Response):

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import structlog
 from fastapi import Request
 
+from adapters.inbound.http.access import Homes
 from adapters.inbound.http.container import Container
 from adapters.inbound.http.feeds import AccountFeeds
 from adapters.inbound.http.fresh import Fresh
@@ -29,11 +30,12 @@ class Parts:
     def __init__(self, container: Container) -> None:
         self.container = container
         self.devices = Devices(container)
+        self.homes = Homes(container)
         self.commands = Commands(container)
         self.rehints = Rehints(container)
         self.feeds = AccountFeeds(container.feed, container.decode, observe=self.rehints.observe)
         self.fresh = Fresh(container, self.devices, self.commands)
-        self.live = Live(container, self.feeds, self.devices)
+        self.live = Live(container, self.feeds, self.devices, self.homes)
         self.tokens = Introspection(container.vault, container.clock, container.token_states)
         per_minute = container.settings.rate_limit_per_minute
         self.limits = TokenLimits(container.counters, container.clock, per_minute=per_minute)

@@ -8,6 +8,7 @@ from typing import Any
 from adapters.inbound.http.container import Container
 from adapters.inbound.http.fresh import Rows, mended
 from adapters.inbound.http.reading import Devices
+from adapters.inbound.http.translation import Sees
 from adapters.inbound.http.views import command_json
 from projections.devices.devices import DeviceRow
 
@@ -26,11 +27,14 @@ class Snapshots:
         self._devices = devices
         self._slots = asyncio.Semaphore(AT_ONCE)
 
-    async def take(self, account_id: str, known: Rows | None = None) -> dict[str, Any]:
-        """``known``: devices' rows that it may not lag behind; then commands are as of now too."""
+    async def take(
+        self, account_id: str, known: Rows | None = None, sees: Sees | None = None
+    ) -> dict[str, Any]:
+        """``known``: devices' rows that it may not lag behind; then commands are as of now too.
+        ``sees``: of which commands it tells; None: of all that are the account's."""
         rows = await self._rows(account_id, known or {})
         recent = [
-            self._recent(row.device_id, account_id, consistent=known is not None)
+            self._recent(row.device_id, account_id, sees, consistent=known is not None)
             for row in rows[:WITH_COMMANDS]
         ]
         devices, *commands = await asyncio.gather(self._devices.shown(rows), *recent)
@@ -49,10 +53,11 @@ class Snapshots:
         return rows
 
     async def _recent(
-        self, device_id: str, account_id: str, *, consistent: bool
+        self, device_id: str, account_id: str, sees: Sees | None, *, consistent: bool
     ) -> list[dict[str, Any]]:
         async with self._slots:
             rows = await self._commands_query.list(
                 device_id, limit=COMMANDS_EACH, before=None, consistent=consistent
             )
-        return [command_json(row) for row in rows if row.account_id == account_id]
+        mine = [row for row in rows if row.account_id == account_id]
+        return [command_json(row) for row in mine if sees is None or sees(row)]

@@ -7,7 +7,7 @@ are compared by (device, number, step) and devices by version.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 from adapters.inbound.http.feeds import Message
@@ -30,6 +30,8 @@ K = TypeVar("K")
 V = TypeVar("V")
 Told = tuple[str, dict[str, Any]]
 """Name and data of a live event."""
+Sees = Callable[[RemoteCommandRow], bool]
+"""Whether a command is told of."""
 
 
 class Recent(Generic[K, V]):
@@ -60,10 +62,12 @@ class Recent(Generic[K, V]):
 class Translation:
     """``online``: the account's devices, and what was last told about their presence.
 
-    Of other devices, such as those that it has released, nothing is told.
+    Of other devices, such as those that it has released, nothing is told. ``sees``: of which of its
+    commands; then nothing is told of one whose beginning was missed, for it says not whose it is.
     """
 
-    def __init__(self, account_id: str) -> None:
+    def __init__(self, account_id: str, sees: Sees | None = None) -> None:
+        self._sees = sees
         self.online: dict[str, bool | None] = {}
         self._account_id = account_id
         self._claimed: set[str] = set()
@@ -88,8 +92,13 @@ class Translation:
             return
         elif message.get("type") == "twin":
             yield "twin", _only(message, "device_id", "state", "reported_at")
-        elif message.get("type") == "progress":
+        elif message.get("type") == "progress" and self._tells_of(message):
             yield "progress", _only(message, "device_id", "number", "percent", "detail")
+
+    def _tells_of(self, message: dict[str, Any]) -> bool:
+        """Of progress, which says not whose it is."""
+        key = (message["device_id"], message["number"])
+        return self._sees is None or self._rows.get(key) is not None
 
     def of_presence(self, device_id: str, *, online: bool) -> Iterator[Told]:
         if device_id in self.online and self.online[device_id] != online:
@@ -119,7 +128,7 @@ class Translation:
     # --- commands ---------------------------------------------------------------------------------
 
     def _of_command(self, row: RemoteCommandRow) -> Iterator[Told]:
-        mine = row.account_id == self._account_id
+        mine = row.account_id == self._account_id and (self._sees is None or self._sees(row))
         if mine and self._is_news(row.device_id, row.number, row.step):
             self._keep(row)
             yield "command", {**command_json(row), "at": iso(row.updated_at)}
@@ -142,7 +151,7 @@ class Translation:
         row = folded(REMOTE_COMMANDS, known, [recorded])
         if row is not None and row.step == event.step:
             yield from self._of_command(row)
-        elif self._is_news(device_id, event.number, event.step):
+        elif self._sees is None and self._is_news(device_id, event.number, event.step):
             yield "command", _step(device_id, event)
 
     def _is_news(self, device_id: str, number: int, step: int) -> bool:

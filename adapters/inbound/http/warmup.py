@@ -35,6 +35,7 @@ def _questions(container: Container) -> list[Awaitable[object]]:
         container.devices.list(NOBODY, limit=1, cursor=None),
         container.commands.get(NOBODY, 1),
         container.commands.list(NOBODY, limit=1, before=None),
+        container.memberships.get(NOBODY, NOBODY),
         container.twins.get_many([NOBODY]),
         container.presence.online([NOBODY]),
         container.counters.add(NOBODY, 1, keep_seconds=1),

@@ -10,13 +10,20 @@ from adapters.outbound.aws_stack.finding import Finding, Look, Verdict, looked
 from adapters.outbound.aws_stack.provision import Place
 from adapters.outbound.dynamodb.control import from_item
 from projections.devices.devices import DEVICES
+from projections.devices.memberships import MEMBERSHIPS
 from projections.devices.remote_commands import REMOTE_COMMANDS
 from projections.kernel.gate import Projection
 from projections.kernel.slots import ModelState, Phase, Slot
 from projections.media.brokers import BROKERS
 from projections.media.creatives import CREATIVES
 
-MODELS: tuple[Projection[Any], ...] = (DEVICES, REMOTE_COMMANDS, CREATIVES, BROKERS)
+MODELS: tuple[Projection[Any], ...] = (
+    DEVICES,
+    REMOTE_COMMANDS,
+    MEMBERSHIPS,
+    CREATIVES,
+    BROKERS,
+)
 
 
 async def read_models(place: Place, names: Mapping[str, str]) -> list[Finding]:

@@ -21,7 +21,10 @@ from domain.accounts.client import ClientEvent
 from domain.accounts.email_address import EmailAddressEvent
 from domain.accounts.forgetting import ForgettingEvent
 from domain.accounts.grants import GrantsEvent
+from domain.accounts.home import HomeEvent
+from domain.accounts.invitation import InvitationEvent
 from domain.accounts.mail import MailEvent
+from domain.accounts.membership import MembershipEvent
 from domain.accounts.sessions import SessionsEvent
 from domain.devices.departure import DepartureEvent
 from domain.devices.device import DeviceEvent
@@ -45,6 +48,9 @@ EVENT_TYPES: dict[str, type[Event]] = {
         LaneEvent,
         DepartureEvent,
         ForgettingEvent,
+        InvitationEvent,
+        MembershipEvent,
+        HomeEvent,
         AccountEvent,
         EmailAddressEvent,
         SessionsEvent,

@@ -21,6 +21,11 @@ from domain.kernel.recorded import Recorded
 from domain.media.creative import CreativeStatus
 from projections.devices.counters import CounterItem
 from projections.devices.devices import DeviceItem, DeviceRow, DevicesTable
+from projections.devices.memberships import (
+    MembershipItem,
+    MembershipRow,
+    MembershipsTable,
+)
 from projections.devices.remote_commands import (
     SHARDS,
     RemoteCommandItem,
@@ -51,6 +56,7 @@ class ReadModels:
 
     devices: DevicesTable
     remote_commands: RemoteCommandsTable
+    memberships: MembershipsTable
     creatives: CreativesTable
     brokers: BrokersTable
 
@@ -64,6 +70,7 @@ class ReadModels:
         return cls(
             DevicesTable(bound(DeviceItem, "devices"), bound(CounterItem, "devices")),
             RemoteCommandsTable(bound(RemoteCommandItem, "remote_commands")),
+            MembershipsTable(bound(MembershipItem, "memberships")),
             CreativesTable(bound(CreativeItem, "creatives")),
             BrokersTable(bound(BrokerItem, "brokers")),
         )
@@ -287,6 +294,33 @@ class CommandsQuery:
         return await self._threads.run(
             table.list_of_device, device_id, limit=limit, before=before, consistent=consistent
         )
+
+
+class MembershipsQuery:
+    """Of the live slot."""
+
+    def __init__(self, threads: Threads, tables: Slotted[MembershipsTable]) -> None:
+        self._threads = threads
+        self._tables = tables
+
+    async def get(self, account_id: str, home_id: str) -> MembershipRow | None:
+        """Strongly consistent; also of one that is over."""
+        table = await self._tables.live()
+        return await self._threads.run(table.load, (account_id, home_id))
+
+    async def homes_of(self, account_id: str) -> Sequence[MembershipRow]:
+        """Those that have not ended, stays that are over by time too."""
+        table = await self._tables.live()
+        return await self._threads.run(table.homes_of, account_id)
+
+    async def members_of(self, home_id: str) -> Sequence[MembershipRow]:
+        """The same of a home. May lag by moments."""
+        table = await self._tables.live()
+        return await self._threads.run(table.members_of, home_id)
+
+    async def homes_of_account(self, account_id: str) -> Sequence[str]:
+        """Port ``HomesOfAccount``."""
+        return [row.home_id for row in await self.homes_of(account_id)]
 
 
 class CreativesQuery:

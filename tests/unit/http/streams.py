@@ -74,7 +74,7 @@ class LiveClient:
 
 @asynccontextmanager
 async def live(
-    app: FastAPI, token: str, last_id: str | None = None, **more: str
+    app: FastAPI, token: str, last_id: str | None = None, *, home: str = "", **more: str
 ) -> AsyncIterator[LiveClient]:
     """``more``: headers, with ``_`` for ``-``."""
     client = LiveClient()
@@ -91,7 +91,7 @@ async def live(
         "path": "/v1/live",
         "raw_path": b"/v1/live",
         "root_path": "",
-        "query_string": b"",
+        "query_string": f"home={home}".encode() if home else b"",
         "headers": headers,
         "client": None,
         "server": None,

@@ -27,15 +27,19 @@ from adapters.outbound.memory.token_states import MemoryTokenStates
 from adapters.outbound.system.clock import Ulids
 from adapters.outbound.telemetry.tracing import NullTracer
 from adapters.settings import Settings
-from commands.accounts.tokens import SCOPES, issue_token
+from commands.accounts import homes
+from commands.accounts.tokens import HOMES_READ, HOMES_WRITE, SCOPES, issue_token
 from commands.devices import remote_commands
-from commands.kernel.dispatch import Decide, Dispatcher, R, Repository
+from commands.kernel.dispatch import Decide, Dispatcher, R, Repository, Unit
+from domain.accounts.membership import MEMBERSHIP, MemberRole, begin, id_of_membership
+from domain.devices.lane import LANE
 from domain.devices.remote_command import CommandStatus
 from domain.kernel.errors import HintsUnavailable, StoreUnavailable
 from domain.kernel.event import category_of
 from domain.kernel.ids import device_id_of
 from domain.kernel.recorded import Context, Recorded
 from projections.devices.devices import DEVICES, DeviceRow
+from projections.devices.memberships import MEMBERSHIPS, MembershipRow
 from projections.devices.ports import FeedReset
 from projections.devices.remote_commands import REMOTE_COMMANDS, RemoteCommandRow
 from projections.kernel.gate import Gate, Key, Projection, Row
@@ -46,6 +50,7 @@ from tests.support.gated import MemoryRegistry, MemoryRows, parked_rows, parking
 
 ACCOUNT = "01JDEMQ0000000000000000001"
 OTHER = "01JDEMQ0000000000000000002"
+HOME_SCOPES = (*SCOPES, HOMES_READ, HOMES_WRITE)
 START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 DEADLINE = 5.0
 FeedMessage = dict[str, Any] | FeedReset
@@ -184,6 +189,26 @@ class FakeDevices(FakeRows):
         return dict(Counter(row.kind.value for row in self.rows.values() if row.account_id))
 
 
+class FakeMemberships(FakeRows):
+    async def get(self, account_id: str, home_id: str) -> MembershipRow | None:
+        self.looked += 1
+        return self.rows.get((account_id, home_id))
+
+    async def homes_of(self, account_id: str) -> builtins.list[MembershipRow]:
+        return [row for row in self._granting() if row.account_id == account_id]
+
+    async def members_of(self, home_id: str) -> builtins.list[MembershipRow]:
+        return [row for row in self._granting() if row.home_id == home_id]
+
+    def _granting(self) -> builtins.list[MembershipRow]:
+        return [row for row in self.rows.values() if row.role]
+
+
+@dataclass(frozen=True)
+class FakeAccounts:
+    dispatcher: Dispatcher
+
+
 class FakeCommands(FakeRows):
     async def get(self, device_id: str, number: int) -> RemoteCommandRow | None:
         return self.rows.get((device_id, number))
@@ -314,6 +339,8 @@ class World:
         self.lanes = FakeLanes()
         self.devices = FakeDevices()
         self.commands = FakeCommands()
+        self.memberships = FakeMemberships()
+        self.accounts = FakeAccounts(self.dispatcher)
         self.twins = FakeTwins()
         self.counters = FakeCounters()
         self.token_states = MemoryTokenStates()
@@ -323,6 +350,7 @@ class World:
             self.gate(DEVICES, self.devices.gated),
             self.gate(REMOTE_COMMANDS, self.commands.gated),
         )
+        self.members = self.gate(MEMBERSHIPS, self.memberships.gated)
         self.operations = FakeOperations(
             parked_rows(
                 self.registry,
@@ -344,13 +372,13 @@ class World:
 
     async def committed(self, recorded: Sequence[Recorded], *, account_id: str | None) -> None:
         """As hint path and projector together: at once, or not at all."""
-        devices = [
-            one for one in recorded if category_of(one.event.originator_id) == DEVICES.category
-        ]
-        lanes = [one for one in recorded if one not in devices]
+        devices = [one for one in recorded if _is_of(one, DEVICES.category)]
+        members = [one for one in recorded if _is_of(one, MEMBERSHIPS.category)]
+        lanes = [one for one in recorded if _is_of(one, LANE.category)]
         if self.projecting:
             await self.gates[0].apply(devices)
             await self.gates[1].apply(lanes)
+            await self.members.apply(members)
         else:
             self.waiting += recorded
         if self.hinting and account_id:
@@ -382,6 +410,36 @@ class World:
         )
         return token
 
+    async def join(
+        self,
+        account_id: str,
+        role: MemberRole,
+        ends_at: datetime | None = None,
+        home_id: str = ACCOUNT,
+    ) -> None:
+        """As if an invitation had been accepted."""
+
+        async def decide(unit: Unit) -> None:
+            member = await unit.load(MEMBERSHIP, id_of_membership(home_id, account_id))
+            begun = begin(
+                member,
+                home_id=home_id,
+                account_id=account_id,
+                role=role,
+                ends_at=ends_at,
+                by="test",
+                at=unit.at,
+            )
+            unit.append(member, begun)
+
+        await self.accounts.dispatcher.execute(Context("corr", "cause", "test"), decide)
+
+    async def end_membership(self, account_id: str, home_id: str = ACCOUNT) -> None:
+        message = homes.EndMembership(home_id=home_id, account_id=account_id, reason="removed")
+        await self.accounts.dispatcher.execute(
+            Context("corr", "cause", "test"), lambda unit: homes.end_membership(unit, message)
+        )
+
     async def _as_gateway(self, decide: Decide[R]) -> R:
         context = Context("corr", "cause", "device:test")
         result, _ = await self.dispatcher.execute(context, decide)
@@ -402,6 +460,10 @@ class World:
     async def carry_out(self, device_id: str, number: int) -> None:
         await self.send(device_id, number)
         await self.succeed(device_id, number)
+
+
+def _is_of(recorded: Recorded, category: str) -> bool:
+    return category_of(recorded.event.originator_id) == category
 
 
 class DeviceKey:

@@ -14,6 +14,7 @@ from commands.accounts.forgetting import (
     RevokeTokens,
     StartForgetting,
 )
+from commands.accounts.homes import EndMemberships
 from commands.devices.departures import DEPARTURES, LOOK_AGAIN, ContinueDeparture
 from commands.kernel.policy import Cancel, Policy, Schedule, Timeout
 from domain.accounts.forgetting import (
@@ -87,7 +88,11 @@ def test_a_canceled_waiting_time_means_nothing_when_it_comes_all_the_same() -> N
 
 def test_tokens_are_revoked_and_the_account_is_closed_at_the_start() -> None:
     given_policy(FORGETTING_POLICY, REQUESTED).when(STARTED).then(
-        commands=[RevokeTokens(account_id=ACCOUNT), CloseAccount(account_id=ACCOUNT)]
+        commands=[
+            RevokeTokens(account_id=ACCOUNT),
+            EndMemberships(account_id=ACCOUNT),
+            CloseAccount(account_id=ACCOUNT),
+        ]
     )
     given_policy(FORGETTING_POLICY, REQUESTED, STARTED).when(FORGOTTEN).then()
 
@@ -118,5 +123,5 @@ def test_the_key_is_destroyed_when_no_device_is_left_and_not_before() -> None:
     given_policy(ERASURE).when(leaving).then()
     given_policy(ERASURE, leaving).when(naming).then()
     given_policy(ERASURE, leaving, naming).when(gone).then(
-        commands=[FinishForgetting(account_id=ACCOUNT)]
+        commands=[EndMemberships(account_id=ACCOUNT), FinishForgetting(account_id=ACCOUNT)]
     )
