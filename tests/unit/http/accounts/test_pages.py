@@ -17,7 +17,8 @@ from tests.unit.http.accounts.world import EMAIL, Browser, Server, asked
 ANYBODYS = ["/signup", "/mail-sent", "/mail-sent?of=reset", "/signin", "/password/forgot",
             "/dev/outbox", "/signup/confirm?token=x", "/password/reset",
             "/email/confirm"]  # fmt: skip
-SIGNED_IN = ["/account", "/account/email", "/account/security", "/account/security/passkeys/add",
+SIGNED_IN = ["/account/homes", "/account", "/account/email", "/account/security",
+             "/account/security/passkeys/add",
              "/account/sessions", "/account/services", "/account/data", "/device", "/device/done",
              "/device?user_code=BCDF-GHJK", "/signin/again", "/signin?return_to=/account",
              "/oauth2/logout", asked()]  # fmt: skip
