@@ -265,8 +265,8 @@ async def look(visited: Visit, folder: Path, name: str) -> None:
 
 BEFORE_SIGN_IN = ("/signup", "/signin", "/password/forgot", "/mail-sent", "/password/reset?token=x")
 SIGNED_IN = ("/account", "/account/security", "/account/security/passkeys/add", "/account/email",
-             "/account/sessions", "/account/data", "/device", "/dev/outbox", "/signin/again",
-             "/oauth2/logout")  # fmt: skip
+             "/account/homes", "/account/sessions", "/account/data", "/device", "/dev/outbox",
+             "/signin/again", "/oauth2/logout")  # fmt: skip
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

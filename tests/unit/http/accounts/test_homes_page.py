@@ -18,9 +18,9 @@ async def bob(server: Server, other: Browser) -> Browser:
     return other
 
 
-async def invite(ann: Browser, **fields: str) -> None:
+async def invite(ann: Browser, *, role: str) -> None:
     await ann.get("/account/homes")
-    await ann.send("/account/homes/invite", email=BOB, **fields)
+    await ann.send("/account/homes/invite", email=BOB, role=role)
 
 
 async def test_a_member_is_invited_joins_is_shown_and_leaves(
