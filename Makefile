@@ -24,7 +24,7 @@ LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-
 # What only processes and the command line need. The versions are those of the other locks.
 NOT_IN_FUNCTIONS := argon2-cffi argon2-cffi-bindings av cbor2 certifi click fastapi-swagger h11 httpcore httpx \
 	jinja2 lxml markdown-it-py markupsafe mdurl pyasn1 pyasn1-modules pygments pyopenssl pyotp \
-	pyyaml rich segno shellingham typer uvicorn uvloop webauthn websockets
+	pyyaml rich segno shellingham typer uvicorn uvloop webauthn websockets zxcvbn
 LOCK_FUNCTIONS := uv pip compile --python-platform aarch64-manylinux2014 --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header pyproject.toml \
 	--constraint requirements/run.txt $(NOT_IN_FUNCTIONS:%=--no-emit-package %)

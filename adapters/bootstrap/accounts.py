@@ -77,6 +77,7 @@ async def accounts(settings: Settings, api: Api) -> AsyncIterator[Accounts]:
     """Imported here is what no function has in its archive."""
     from adapters.outbound.keys.secrets import KeyringSeals
     from adapters.outbound.passwords.argon2 import Argon2Passwords
+    from adapters.outbound.passwords.common import common_passwords
     from commands.accounts.attempts import Attempts
     from commands.accounts.parts import Parts
     from commands.accounts.password_rules import PasswordRules
@@ -91,7 +92,7 @@ async def accounts(settings: Settings, api: Api) -> AsyncIterator[Accounts]:
             ids=api.ids,
             keys=keys,
             passwords=passwords,
-            rules=PasswordRules(),
+            rules=PasswordRules(await asyncio.to_thread(common_passwords)),
             seals=KeyringSeals(api.keyring),
             attempts=Attempts(api.counters, keys, api.clock),
             public_url=settings.issuer,

@@ -33,6 +33,7 @@ from adapters.outbound.redis import (
 from adapters.outbound.redis.token_states import RedisTokenStates
 from adapters.outbound.system.clock import SystemClock, Ulids
 from adapters.settings import Settings
+from commands.accounts.bearers import VaultRevocations
 from commands.kernel.dispatch import Dispatcher, NoHints, Repository
 from commands.kernel.ports import Hints, Tracer
 from projections.kernel.slots import Pointer
@@ -73,6 +74,7 @@ class Core:
     presence: RedisPresence
     link: Link
     token_states: RedisTokenStates
+    revocations: VaultRevocations
     dynamodb: DynamoDBClient
     control: DynamoDbControl
     pointer: Pointer
@@ -152,6 +154,8 @@ async def core(
         unawaited = UnawaitedHints(hints)
         stack.push_async_callback(unawaited.settled)
         clock, ids = SystemClock(), Ulids()
+        vault = DynamoDbVault(dynamodb, settings.vault_table)
+        token_states = RedisTokenStates(link)
 
         def write_side(context: str, hints: Hints) -> WriteSide:
             store = event_store(dynamodb, settings, context, parts.sealer)
@@ -178,7 +182,7 @@ async def core(
             objects=parts.objects,
             sealer=parts.sealer,
             store=devices.store,
-            vault=DynamoDbVault(dynamodb, settings.vault_table),
+            vault=vault,
             repository=devices.repository,
             dispatcher=devices.dispatcher,
             hints=hints,
@@ -187,7 +191,8 @@ async def core(
             watchers=RedisWatchers(link),
             presence=RedisPresence(link),
             link=link,
-            token_states=RedisTokenStates(link),
+            token_states=token_states,
+            revocations=VaultRevocations(vault, token_states),
             dynamodb=dynamodb,
             control=control,
             pointer=Pointer(control.states),

@@ -10,11 +10,10 @@ from adapters.outbound.keys.ports import KeyWrapper
 from adapters.settings import Settings
 from commands.accounts.keys import AccountKeys
 from commands.accounts.oauth.clients import Clients
-from commands.accounts.oauth.parts import OAuth, attempts
-from commands.accounts.oauth.ports import Introspection, People
+from commands.accounts.oauth.parts import OAuth, failures
+from commands.accounts.oauth.ports import Introspection, People, Revocations
 from commands.accounts.oauth.seeding import ensure_cli
 from commands.accounts.oauth.signing_keys import SigningKeys
-from commands.accounts.token_states import GrantRevocations
 from domain.kernel.recorded import Context
 
 
@@ -25,12 +24,12 @@ async def oauth(
     wrapper: KeyWrapper,
     people: People,
     introspection: Introspection,
-    revocations: GrantRevocations,
+    revocations: Revocations,
     keys: AccountKeys | None = None,
 ) -> OAuthParts:
     """``wrapper``: as ``core.key_wrapper`` gives it; ``keys``: where they are made already. Raises
     ``ValueError`` without keys of accounts."""
-    clients, codes = attempts(api.counters)
+    clients, codes = failures(api.counters)
     parts = OAuth(
         issuer=settings.issuer,
         clock=api.clock,
@@ -43,8 +42,8 @@ async def oauth(
         people=people,
         introspection=introspection,
         revocations=revocations,
-        client_attempts=clients,
-        user_code_attempts=codes,
+        client_failures=clients,
+        user_code_failures=codes,
     )
     started = api.ids.new()
     await ensure_cli(parts.dispatcher, parts.vault, Context(started, started, "platform"))

@@ -147,7 +147,7 @@ def command_handlers(
         vault=parts.vault,
         keyring=parts.keyring,
         dispatcher=parts.accounts.dispatcher,
-        revocations=parts.token_states,
+        revocations=parts.revocations,
     )
 
     async def start_forgetting(context: Context, message: StartForgetting) -> None:

@@ -20,6 +20,7 @@ from adapters.inbound.http.container import DevicesQuery, MembershipsQuery
 from adapters.inbound.http.oauth.parts import OAuthParts
 from adapters.inbound.http.oauth.routes import mount as mount_protocol
 from adapters.settings import Settings
+from commands.accounts.bearers import VaultRevocations
 from commands.accounts.oauth.lookups import VaultIntrospection
 from commands.accounts.people import AccountHolders
 
@@ -67,7 +68,7 @@ async def single_sign_on(settings: Settings, api: Api) -> AsyncIterator[SingleSi
             wrapper=await key_wrapper(settings, aws(settings), stack),
             people=AccountHolders(api.accounts.repository),
             introspection=VaultIntrospection(api.vault, api.clock),
-            revocations=api.token_states,
+            revocations=VaultRevocations(api.vault, api.token_states),
             keys=known.keys,
         )
         yield SingleSignOn(known, served, api.devices, api.memberships)

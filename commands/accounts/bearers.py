@@ -7,7 +7,8 @@ be asked by the hash of a token, and without what makes refresh tokens.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -16,8 +17,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from commands.accounts import token_family, tokens
 from commands.accounts.token_family import TokenFamily
+from commands.accounts.token_states import TRUSTED_FOR, State, TokenStates
 from commands.accounts.tokens import InvalidToken
-from domain.kernel.errors import ContractError
+from commands.kernel.ports import Vault
+from domain.kernel.errors import ContractError, Unavailable
 
 BLANK: Mapping[str, Any] = {"generation": None, "key_id": "", "nonce": "", "superseded": ()}
 """In place of what refreshes a family, which stays in the vault."""
@@ -121,3 +124,34 @@ def _holding(key: str, item: PersonalToken | TokenFamily) -> Holding:
         for one in item.access
     }
     return Holding(item.version, item.model_copy(update=BLANK), bearers)
+
+
+class VaultRevocations:
+    """The port ``Revocations``, and what is less than that: one token of a grant, of several."""
+
+    def __init__(self, vault: Vault, states: TokenStates) -> None:
+        self._vault = vault
+        self._states = states
+
+    async def told(self, grant_ids: Collection[str]) -> None:
+        await self._states.told(grant_ids)
+
+    async def told_tokens(self, hashes: Collection[str]) -> None:
+        await self._states.told_tokens(hashes)
+
+    async def changed(self, grant_ids: Collection[str]) -> None:
+        """Some access tokens of these grants are worthless, and others are not. What the vault says
+        now takes the place of what is remembered, so that nothing older can come back. Never
+        raises."""
+        for grant_id in grant_ids:
+            with suppress(Unavailable, ContractError):
+                await self._replace(token_family.key_of(grant_id))
+
+    async def _replace(self, key: str) -> None:
+        value = await self._vault.get(key)
+        if value is None:
+            await self._states.bury([key])
+        else:
+            holding = holding_of(key, value)
+            state = State(holding.version, holding.text(), TRUSTED_FOR)
+            await self._states.replace(key, state)

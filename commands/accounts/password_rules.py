@@ -40,7 +40,7 @@ WORDS: dict[Reason, str] = {
     "too_long": f"a password has {LONGEST} characters at most",
     "common": "this password is among those that are tried first",
     "repeated": "this password repeats a few characters",
-    "sequence": "this password is a row of neighbours, such as 12345678",
+    "sequence": "this password is a row of neighbours, such as 1234",
     "of_yours": "this password is your e-mail address, or a part of it",
     "product": "this password is little more than the name of the product",
 }

@@ -28,10 +28,10 @@ class Passwords(Protocol):
 
     async def hash(self, password: str) -> str: ...
 
-    async def verify(self, hash: str, password: str) -> bool:  # noqa: A002
+    async def verify(self, hashed: str, password: str) -> bool:
         """False also for a hash that is none."""
 
-    def needs_rehash(self, hash: str) -> bool:  # noqa: A002
+    def needs_rehash(self, hashed: str) -> bool:
         """Whether it was made with other parameters than are used now."""
 
     async def dummy(self, password: str) -> None:

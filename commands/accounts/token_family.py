@@ -41,17 +41,9 @@ class InvalidGrant(NotPermitted):
     code = "invalid_grant"
 
 
-class RefreshTokenReuse(InvalidGrant):
-    """A superseded refresh token came back outside its grace: its grant is to be revoked."""
-
-    code = "invalid_grant"
-    family: TokenFamily
-
-    @classmethod
-    def of(cls, family: TokenFamily) -> RefreshTokenReuse:
-        error = cls("the refresh token was used before")
-        error.family = family
-        return error
+class RefreshTokenReuse(Exception):
+    """A superseded refresh token came back outside its grace: its grant is to be revoked, and the
+    client told of an ``InvalidGrant``."""
 
 
 class TokenKeys:
@@ -189,7 +181,7 @@ def refresh(
     if generation == family.generation:
         family = _succeeded(family, now, rotation)
     elif not _within_grace(family, generation, now, rotation):
-        raise RefreshTokenReuse.of(family)
+        raise RefreshTokenReuse("the refresh token was used before")
     return _with_access(family, keys, wanted, now=now, lifetime=lifetime)
 
 

@@ -17,7 +17,8 @@ from commands.accounts.token_family import ACCESS_LIFETIME
 TOMBSTONES_STAND = ACCESS_LIFETIME + timedelta(minutes=15)
 """Longer than any access token lives: afterwards there is nothing left to be refused."""
 
-Revoked = Callable[[Collection[str]], None]
+TRUSTED_FOR = 30.0
+"""Seconds from when the vault was asked: the longest that a revoked token goes on working."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,19 @@ class State:
     version: int
     text: bytes | None = field(repr=False)
     seconds: float
+
+
+class Listener(Protocol):
+    """Who remembers, and hears what it must not remember any longer. All by keys."""
+
+    def revoked(self, keys: Collection[str]) -> None:
+        """For good."""
+
+    def changed(self, keys: Collection[str]) -> None:
+        """The shared memory has what they say now."""
+
+    def forget(self) -> None:
+        """Something may have been missed up to now."""
 
 
 class GrantRevocations(Protocol):
@@ -58,8 +72,8 @@ class TokenStates(Revocations, Protocol):
     async def bury(self, keys: Collection[str]) -> None:
         """As ``Revocations``, by keys."""
 
-    def listen(self, revoked: Revoked, lost: Callable[[], None]) -> Callable[[], None]:
-        """Keys that any process buries; ``lost``: some may have been missed up to now.
+    async def replace(self, key: str, state: State) -> None:
+        """``fill``, of which all processes are told. Never raises."""
 
-        Returns what ends it.
-        """
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """To all processes. Returns what ends it."""

@@ -56,7 +56,7 @@ def test_every_setting_is_documented() -> None:
 
 def test_the_pictures_show_all_machines() -> None:
     page = docs.state_machines()
-    assert page.count("```mermaid") == 9
+    assert page.count("```mermaid") == 10
     assert "ACCEPTED --> SENT: gateway" in page
 
 

@@ -13,17 +13,17 @@ import pytest
 from redis.asyncio import Redis
 
 from adapters.inbound.http.app import create_app
-from adapters.inbound.http.introspection import TRUSTED_FOR
 from adapters.outbound.memory.token_states import MemoryTokenStates
 from adapters.outbound.redis import Link, connect
 from adapters.outbound.redis.names import token_key
 from adapters.outbound.redis.token_states import RedisTokenStates
+from commands.accounts.bearers import VaultRevocations
 from commands.accounts.token_family import ACCESS_LIFETIME
-from commands.accounts.token_states import TOMBSTONES_STAND, State, TokenStates
+from commands.accounts.token_states import TOMBSTONES_STAND, TRUSTED_FOR, State, TokenStates
 from commands.accounts.tokens import SCOPES
 from domain.kernel.errors import HintsUnavailable
 from tests.support import grants
-from tests.support.grants import Grant
+from tests.support.grants import Grant, Heard
 from tests.support.redis import RedisServer
 from tests.support.waiting import eventually
 from tests.unit.http.streams import live
@@ -121,8 +121,8 @@ async def test_what_may_be_trusted_no_more_is_not_kept(states: TokenStates) -> N
 
 
 async def test_grants_and_tokens_are_buried_by_what_names_them(states: TokenStates) -> None:
-    heard: list[str] = []
-    end = states.listen(heard.extend, lambda: None)
+    heard = Heard()
+    end = states.listen(heard)
     await states.told(["01JDEMQ0000000000000000001"])
     await states.told_tokens(["ab" * 32])
     await states.told([])
@@ -130,10 +130,10 @@ async def test_grants_and_tokens_are_buried_by_what_names_them(states: TokenStat
         held = await states.get(key)
         assert held is not None
         assert held.text is None
-    assert set(heard) == {KEY, "token#" + "ab" * 32}
+    assert set(heard.revocations) == {KEY, "token#" + "ab" * 32}
     end()
     await states.told(["01JDEMQ0000000000000000002"])
-    assert len(set(heard)) == 2
+    assert len(set(heard.revocations)) == 2
 
 
 async def test_fills_and_a_revocation_that_race_leave_it_revoked(redis: RedisServer) -> None:
@@ -146,6 +146,20 @@ async def test_fills_and_a_revocation_that_race_leave_it_revoked(redis: RedisSer
             held = await several[0].get(key)
             assert held is not None
             assert held.text is None
+
+
+async def test_what_was_changed_takes_the_place_of_what_was_before(states: TokenStates) -> None:
+    heard = Heard()
+    states.listen(heard)
+    await states.fill(KEY, state(1))
+    await states.replace(KEY, state(2))
+    assert (await states.fill(KEY, state(1))).version == 2
+    assert set(heard.changes) == {KEY}
+    await states.bury([KEY])
+    await states.replace(KEY, state(3))
+    held = await states.get(KEY)
+    assert held is not None
+    assert held.text is None
 
 
 # --- Redis ----------------------------------------------------------------------------------------
@@ -163,13 +177,13 @@ async def test_a_tombstone_outlives_every_access_token(redis: RedisServer, clien
 
 async def test_many_are_buried_in_parts(redis: RedisServer) -> None:
     keys = [f"grant#{number}" for number in range(1_201)]
-    heard: list[str] = []
+    heard = Heard()
     async with connected(redis) as here, connected(redis) as there:
-        there.listen(heard.extend, lambda: None)
+        there.listen(heard)
         await here.bury(keys)
 
         async def told() -> bool:
-            return len(heard) == len(keys)
+            return len(heard.revocations) == len(keys)
 
         await eventually(told, within=5)
         last = await there.get(keys[-1])
@@ -180,42 +194,43 @@ async def test_many_are_buried_in_parts(redis: RedisServer) -> None:
 async def test_without_redis_nothing_is_claimed_and_nothing_raised_by_a_revocation(
     redis: RedisServer,
 ) -> None:
-    heard: list[str] = []
+    heard = Heard()
     async with connected(redis) as states:
-        states.listen(heard.extend, lambda: None)
+        states.listen(heard)
         await redis.kill()
         with pytest.raises(HintsUnavailable):
             await states.get(KEY)
         with pytest.raises(HintsUnavailable):
             await states.fill(KEY, state(1))
         await states.told(["01JDEMQ0000000000000000001"])
-        assert heard == [KEY], "this process knows at least"
+        assert heard.revocations == [KEY], "this process knows at least"
 
 
 async def test_after_a_break_processes_are_told_that_they_may_have_missed_something(
     redis: RedisServer,
 ) -> None:
-    breaks: list[bool] = []
+    heard = Heard()
     async with connected(redis) as states:
-        states.listen(lambda _: None, lambda: breaks.append(True))
+        states.listen(heard)
         await redis.restart()
 
         async def told() -> bool:
-            return bool(breaks)
+            return heard.breaks > 0
 
         await eventually(told, within=10)
 
 
+@pytest.mark.parametrize("message", [b"\xff", b"7", b'["grant#x"]', b'{"revoked": 7}'])
 async def test_a_message_that_nobody_understands_counts_as_missed(
-    redis: RedisServer, client: Redis
+    redis: RedisServer, client: Redis, message: bytes
 ) -> None:
-    breaks: list[bool] = []
+    heard = Heard()
     async with connected(redis) as states:
-        states.listen(lambda _: None, lambda: breaks.append(True))
-        await client.publish("homecast:revocations", b"\xff")
+        states.listen(heard)
+        await client.publish("homecast:revocations", message)
 
         async def told() -> bool:
-            return bool(breaks)
+            return heard.breaks > 0
 
         await eventually(told, within=5)
 
@@ -276,6 +291,27 @@ async def test_a_revocation_in_one_api_ends_streams_and_requests_in_the_other(
         assert not others.ended.is_set()
     assert await there.get(grant.token) == await here.get(grant.token) == "invalid_token"
     assert await there.get(other.token) == "ok"
+
+
+async def test_one_token_of_a_grant_is_taken_back_and_its_stream_ends(
+    apis: tuple[Api, Api],
+) -> None:
+    here, there = apis
+    grant = await granted(here)
+    other = await grant.another(START)
+    for token in (grant.token, other):
+        assert await there.get(token) == "ok"
+    async with live(there.app, grant.token) as stream, live(there.app, other) as others:
+        await stream.next("snapshot")
+        await others.next("snapshot")
+        await grants.take_back(here.world.vault, grant, grant.token)
+        await VaultRevocations(here.world.vault, here.states).changed([grant.id])
+        async with asyncio.timeout(5):
+            await stream.ended.wait()
+        assert not others.ended.is_set()
+    for api in apis:
+        assert await api.get(grant.token) == "invalid_token"
+        assert await api.get(other) == "ok"
 
 
 async def test_a_personal_token_goes_the_same_way(apis: tuple[Api, Api]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,24 @@ from commands.accounts.token_states import Revocations
 from commands.kernel.ports import Vault
 
 KEYS = TokenKeys({"k": os.urandom(32)})
+
+
+class Heard:
+    """A ``Listener`` that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.revocations: list[str] = []
+        self.changes: list[str] = []
+        self.breaks = 0
+
+    def revoked(self, keys: Collection[str]) -> None:
+        self.revocations += keys
+
+    def changed(self, keys: Collection[str]) -> None:
+        self.changes += keys
+
+    def forget(self) -> None:
+        self.breaks += 1
 
 
 class Grant:
@@ -71,3 +89,13 @@ async def give(
     key = token_family.key_of(grant_id)
     await vault.put(key, tokens.family.model_dump(mode="json"), expected=0)
     return Grant(vault, tokens)
+
+
+async def take_back(vault: Vault, grant: Grant, token: str) -> None:
+    """One access token of several: the grant goes on (RFC 7009)."""
+    held = await vault.get(grant.key)
+    assert held is not None
+    family = TokenFamily.model_validate(held)
+    left = tuple(one for one in family.access if one.hash != token_family.hash_of(token))
+    changed = family.model_copy(update={"access": left})
+    await vault.put(grant.key, changed.model_dump(mode="json"), expected=family.version)

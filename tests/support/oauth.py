@@ -22,7 +22,7 @@ from commands.accounts.oauth.clients import (
     register,
 )
 from commands.accounts.oauth.lookups import VaultIntrospection
-from commands.accounts.oauth.parts import OAuth, attempts
+from commands.accounts.oauth.parts import OAuth, failures
 from commands.accounts.oauth.ports import Person
 from commands.accounts.oauth.profiles import Wishes, configured
 from commands.accounts.oauth.signing_keys import SigningKeys
@@ -130,13 +130,13 @@ class Server:
     """One process; ``beside`` makes another one on the same stores."""
 
     def __init__(self, like: Server | None = None) -> None:
-        self.clock = like.clock if like else OAuthClock()
-        self.ids = like.ids if like else Ulids()
-        self.vault = like.vault if like else MemoryVault()
-        self.store = like.store if like else MemoryEventStore(self.vault)
-        self.counters = like.counters if like else SharedCounters()
-        self.revocations = like.revocations if like else ToldRevocations()
-        self.people = like.people if like else KnownPeople()
+        self.clock: OAuthClock = like.clock if like else OAuthClock()
+        self.ids: Ulids = like.ids if like else Ulids()
+        self.vault: MemoryVault = like.vault if like else MemoryVault()
+        self.store: MemoryEventStore = like.store if like else MemoryEventStore(self.vault)
+        self.counters: SharedCounters = like.counters if like else SharedCounters()
+        self.revocations: ToldRevocations = like.revocations if like else ToldRevocations()
+        self.people: KnownPeople = like.people if like else KnownPeople()
         self.secrets: dict[str, str] = like.secrets if like else {}
         snapshots = MemorySnapshotStore(self.store.keyring)
         self.repository = Repository(self.store, snapshots)
@@ -147,7 +147,7 @@ class Server:
             clock=self.clock,
             ids=self.ids,
         )
-        clients, user_codes = attempts(self.counters)
+        clients, user_codes = failures(self.counters)
         self.oauth = OAuth(
             issuer=ISSUER,
             clock=self.clock,
@@ -160,8 +160,8 @@ class Server:
             people=self.people,
             introspection=VaultIntrospection(self.vault, self.clock),
             revocations=self.revocations,
-            client_attempts=clients,
-            user_code_attempts=user_codes,
+            client_failures=clients,
+            user_code_failures=user_codes,
         )
 
     def beside(self) -> Server:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -36,6 +36,24 @@ class LiveEvent:
     data: Json
 
 
+class BearerToken(httpx.Auth):
+    """The token of a connection; one that was refused is renewed once, where that can be."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._token = connection.token
+        self._renew = connection.renew
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        used = self._token
+        request.headers["Authorization"] = f"Bearer {used}"
+        answer = yield request
+        if answer.status_code == httpx.codes.UNAUTHORIZED and self._renew is not None:
+            if used == self._token:  # nobody has done it meanwhile
+                self._token = self._renew(used)
+            request.headers["Authorization"] = f"Bearer {self._token}"
+            yield request
+
+
 class ApiClient:
     """``with ApiClient(connection) as api``. Failures arrive as ``Trouble``."""
 
@@ -52,7 +70,7 @@ class ApiClient:
         """What later reads of this client may not lag behind."""
         self._http = httpx.Client(
             base_url=connection.api_url,
-            headers={"Authorization": f"Bearer {connection.token}"},
+            auth=BearerToken(connection),
             timeout=httpx.Timeout(10.0, connect=5.0),
             transport=transport,
             trust_env=not on_this_machine(connection.api_url),
@@ -182,8 +200,8 @@ def pause_after(answer: httpx.Response | None, round_: int) -> float:
 
 
 HINTS = {
-    "unauthenticated": "Make a token with `homecast token create` and set HOMECAST_TOKEN.",
-    "invalid_token": "Make another with `homecast token create` and set HOMECAST_TOKEN.",
+    "unauthenticated": "Run `homecast login`, or set HOMECAST_TOKEN.",
+    "invalid_token": "Run `homecast login`, or set HOMECAST_TOKEN to another token.",
     "insufficient_scope": "Make a token with more scopes: `homecast token create --scope …`.",
     "rate_limited": "Too many requests for this token: wait a little.",
     "lane_full": "The device has 100 open commands; see `homecast commands DEVICE --open`.",

@@ -119,7 +119,7 @@ def rotate_secret(context: typer.Context, client: ClientId, as_json: AsJson = Fa
 
 @clients.command("retire")
 def retire_client(context: typer.Context, client: ClientId, as_json: AsJson = False) -> None:
-    """Let a client do nothing any more; its tokens are refused within 30 s."""
+    """Give a client no tokens any more; the last of those that it has ends within an hour."""
     from commands.accounts.oauth import clients as commands
 
     message = commands.RetireClient(client_id=client)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,10 +53,14 @@ def operator_settings() -> Settings:
 
 @dataclass(frozen=True)
 class Connection:
-    """The token is kept out of every representation."""
+    """The token is kept out of every representation.
+
+    ``renew``: of a login; another token in place of the one that is given, which was refused.
+    """
 
     api_url: str
     token: str = field(repr=False)
+    renew: Callable[[str], str] | None = field(default=None, repr=False, compare=False)
 
 
 def run_directory(start: Path | None = None) -> Path | None:
@@ -88,26 +92,39 @@ def demo(directory: Path | None) -> dict[str, str]:
     return {name: value for name, value in held.items() if isinstance(value, str)}
 
 
-def find_connection() -> Connection:
-    """``HOMECAST_TOKEN`` and ``HOMECAST_API_URL``, else what the run directory says.
+def api_url(*, with_own_token: bool = False) -> str:
+    """``HOMECAST_API_URL``, else what the run directory says.
 
     A token from the environment goes to an address found in a folder only on this machine: the
     folder may be somebody else's.
     """
     directory = run_directory()
-    home = demo(directory)
-    token = os.environ.get("HOMECAST_TOKEN") or home.get("token")
+    local = demo(directory).get("api_url") or _environment(directory).get("HOMECAST_API_URL")
+    if with_own_token and local and not on_this_machine(local):
+        local = None
+    return os.environ.get("HOMECAST_API_URL") or local or Settings().api_url
+
+
+def find_connection() -> Connection:
+    """The first that there is: ``HOMECAST_TOKEN``, the login at that address, the demo's token."""
+    from adapters.inbound.cli.logins import Logins, Renewal
+
+    given = os.environ.get("HOMECAST_TOKEN")
+    if given:
+        return Connection(api_url(with_own_token=True), given)
+    url = api_url()
+    if Logins().find(url) is not None:
+        renewal = Renewal(url)
+        return Connection(url, renewal.token(), renewal.token)
+    token = demo(run_directory()).get("token")
     if not token:
         raise trouble(
             "no_token",
             "no access token found",
-            hint="Run this where `homecast up` runs, or set HOMECAST_TOKEN and HOMECAST_API_URL.",
+            hint="Run `homecast login`, or this where `homecast up` runs; or set HOMECAST_TOKEN.",
             exit_code=2,
         )
-    local = home.get("api_url") or _environment(directory).get("HOMECAST_API_URL")
-    if "HOMECAST_TOKEN" in os.environ and local and not on_this_machine(local):
-        local = None
-    return Connection(os.environ.get("HOMECAST_API_URL") or local or Settings().api_url, token)
+    return Connection(url, token)
 
 
 def _environment(directory: Path | None) -> dict[str, str]:

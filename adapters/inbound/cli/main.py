@@ -13,7 +13,13 @@ from typing import Annotated, Any
 
 import typer
 
-from adapters.inbound.cli import ad_commands, connection, read_models, report_commands
+from adapters.inbound.cli import (
+    ad_commands,
+    connection,
+    login_commands,
+    read_models,
+    report_commands,
+)
 from adapters.inbound.cli.backup_commands import backups
 from adapters.inbound.cli.client import ApiClient, Json
 from adapters.inbound.cli.client_commands import clients
@@ -38,6 +44,7 @@ app.add_typer(backups, name="backup")
 read_models.register(app)
 ad_commands.register(app)
 report_commands.register(app)
+login_commands.register(app)
 app.add_typer(parked, name="parked")
 app.add_typer(dead_letters, name="dead-letters")
 

@@ -72,7 +72,7 @@ def revoke_token(context: typer.Context, token_id: str, as_json: AsJson = False)
 
     grant = with_vault(
         lambda parts: vault_tokens.revoke_token(
-            parts.vault, token_id, revocations=parts.token_states
+            parts.vault, token_id, revocations=parts.revocations
         )
     )
     output = output_of(context)

@@ -66,7 +66,8 @@ def create_app(
     """Ready to serve once its lifespan has begun; raises if a route is open by mistake.
 
     ``lasting`` False: what runs it stands still between requests (Lambda), so there are no live
-    streams, and no pages, which need them; and nothing is warmed up ahead of the first request.
+    streams, and no pages, which need them; no homes are managed, for that is done with pages, to
+    which mails lead; and nothing is warmed up ahead of the first request.
     ``mounts``: what adds routes that functions do not serve, so that they need not import them.
     """
     parts = Parts(container)
@@ -91,7 +92,6 @@ def create_app(
     kept = (
         devices.router,
         commands.router,
-        homes.router,
         read_models.router,
         operations.router,
         whoami.router,
@@ -101,6 +101,7 @@ def create_app(
     for mount in mounts:
         mount(app)
     if lasting:
+        app.router.routes += homes.router.routes
         dashboard.mount(app, media_url=container.settings.films_url)
     docs_page.mount(app, page=lasting)
     problems.install(app)

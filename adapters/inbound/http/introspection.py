@@ -21,14 +21,12 @@ from adapters.inbound.http.limits import FailureLimits
 from commands.accounts import bearers, token_family
 from commands.accounts.bearers import Bearer, Holding
 from commands.accounts.token_family import TokenFamily
-from commands.accounts.token_states import State, TokenStates
+from commands.accounts.token_states import TRUSTED_FOR, State, TokenStates
 from commands.accounts.tokens import InvalidToken
 from commands.kernel.ports import Clock, Vault
-from domain.kernel.errors import ContractError, HintsUnavailable
+from domain.kernel.errors import ContractError, HintsUnavailable, HomecastError
 
 REMEMBERED = 10_000
-TRUSTED_FOR = 30.0
-"""Seconds: the longest that a revoked token goes on working anywhere."""
 REFUSED_FOR = 5.0
 V = TypeVar("V")
 
@@ -43,6 +41,16 @@ class Found:
     holding: Holding
     until: float
     number: int = 0
+
+
+class Watcher:
+    """Known by itself: the same may be watched for twice."""
+
+    __slots__ = ("digest", "then")
+
+    def __init__(self, digest: str, then: Callable[[], None]) -> None:
+        self.digest = digest
+        self.then = then
 
 
 class Introspection:
@@ -69,12 +77,13 @@ class Introspection:
         self._refused: OrderedDict[str, float] = OrderedDict()
         self._gone: OrderedDict[str, None] = OrderedDict()
         self._lookups: dict[str, asyncio.Task[Found | None]] = {}
-        self._watchers: dict[str, set[Callable[[], None]]] = {}
+        self._watchers: dict[str, set[Watcher]] = {}
+        self._rechecks: set[asyncio.Task[None]] = set()
         self._numbers = count(1)
         self._breaks = 0
         """How often messages may have been missed."""
         self._failures = FailureLimits()
-        self._end_listening = shared.listen(self.revoked, self.forget)
+        self._end_listening = shared.listen(self)
 
     # --- asking -----------------------------------------------------------------------------------
 
@@ -229,8 +238,26 @@ class Introspection:
         for key in keys:
             self._keep(self._gone, key, None)
             self._held.pop(key, None)
-            for then in list(self._watchers.get(key, ())):
-                then()
+            for watcher in list(self._watchers.get(key, ())):
+                watcher.then()
+
+    def changed(self, keys: Collection[str]) -> None:
+        """Each watched token is looked at again; the others are when they are used."""
+        for key in keys:
+            self._breaks += 1
+            self._held.pop(key, None)
+            if key in self._watchers:
+                task = asyncio.create_task(self._recheck(key), name="token look-up")
+                self._rechecks.add(task)
+                task.add_done_callback(self._rechecks.discard)
+
+    async def _recheck(self, key: str) -> None:
+        """Where the vault is away, whoever watches looks again by itself."""
+        with suppress(HomecastError):
+            found = await self._read(key, known=True)
+            for watcher in list(self._watchers.get(key, ())):
+                if found is None or watcher.digest not in found.holding.bearers:
+                    watcher.then()
 
     def forget(self) -> None:
         """Messages may have been missed."""
@@ -240,16 +267,20 @@ class Introspection:
     @contextmanager
     def watch(self, token: str, then: Callable[[], None]) -> Iterator[None]:
         """``then`` is called when the token is revoked while this lasts, or has just been."""
-        key = bearers.key_of(token)
-        self._watchers.setdefault(key, set()).add(then)
+        key, watcher = bearers.key_of(token), Watcher(bearers.hash_of(token), then)
+        self._watchers.setdefault(key, set()).add(watcher)
         try:
             if key in self._gone:
                 then()
             yield
         finally:
-            self._watchers[key].discard(then)
+            self._watchers[key].discard(watcher)
             if not self._watchers[key]:
                 del self._watchers[key]
 
-    def close(self) -> None:
+    async def close(self) -> None:
         self._end_listening()
+        running = [*self._lookups.values(), *self._rechecks]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)

@@ -63,7 +63,7 @@ class Parts:
             await asyncio.gather(*tasks, return_exceptions=True)
             await self.live.close_all()
             await self.feeds.close()
-            self.tokens.close()
+            await self.tokens.close()
 
     async def _tidy(self) -> None:
         self.live.tidy()

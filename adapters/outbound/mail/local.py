@@ -19,6 +19,7 @@ from commands.accounts.ports import Letter, Mail, MailRefused, MailUnavailable
 from commands.kernel.ports import Clock
 
 SUFFIX = ".eml"
+FORM = policy.SMTPUTF8.clone(linesep="\n")
 KEPT = 200
 
 
@@ -53,7 +54,7 @@ class LocalMailer:
 
 
 def message_of(mail: Mail, *, sender: str, at: datetime) -> EmailMessage:
-    message = EmailMessage(policy=policy.SMTPUTF8)
+    message = EmailMessage(policy=FORM)
     message["From"], message["To"], message["Subject"] = sender, mail.to, mail.subject
     message["Date"] = format_datetime(at)
     message["Message-ID"] = f"<{mail.id}@homecast>"
@@ -78,7 +79,7 @@ def _newest(folder: Path) -> list[Path]:
 
 
 def _read(path: Path) -> Letter:
-    message = message_from_bytes(path.read_bytes(), policy=policy.SMTPUTF8)
+    message = message_from_bytes(path.read_bytes(), policy=FORM)
     assert isinstance(message, EmailMessage)
     date = message["Date"]
     return Letter(

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection
 
 from commands.accounts import token_family, tokens
-from commands.accounts.token_states import TOMBSTONES_STAND, Revoked, State
+from commands.accounts.token_states import TOMBSTONES_STAND, Listener, State
 from domain.kernel.errors import HintsUnavailable
 
 
@@ -17,7 +17,7 @@ class MemoryTokenStates:
         self.away = False
         self._now = now
         self._held: dict[str, tuple[State, float]] = {}
-        self._listeners: list[tuple[Revoked, Callable[[], None]]] = []
+        self._listeners: list[Listener] = []
 
     async def get(self, key: str) -> State | None:
         self._require()
@@ -45,18 +45,24 @@ class MemoryTokenStates:
             return
         until = self._now() + TOMBSTONES_STAND.total_seconds()
         self._held.update({key: (State(0, None, 0.0), until) for key in keys})
-        for revoked, _ in list(self._listeners):
-            revoked(keys)
+        for listener in list(self._listeners):
+            listener.revoked(keys)
 
-    def listen(self, revoked: Revoked, lost: Callable[[], None]) -> Callable[[], None]:
-        entry = (revoked, lost)
-        self._listeners.append(entry)
-        return lambda: self._listeners.remove(entry)
+    async def replace(self, key: str, state: State) -> None:
+        if self.away:
+            return
+        await self.fill(key, state)
+        for listener in list(self._listeners):
+            listener.changed([key])
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
 
     def lose(self) -> None:
         """As after a break in the connection."""
-        for _, lost in list(self._listeners):
-            lost()
+        for listener in list(self._listeners):
+            listener.forget()
 
     def _at(self, key: str) -> State | None:
         state, until = self._held.get(key, (None, 0.0))

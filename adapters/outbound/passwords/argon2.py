@@ -13,7 +13,8 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from argon2 import PasswordHasher
-from argon2.exceptions import Argon2Error, InvalidHashError, VerifyMismatchError
+from argon2.exceptions import Argon2Error, InvalidHashError
+from argon2.low_level import error_to_str
 from argon2.profiles import RFC_9106_LOW_MEMORY
 
 from domain.kernel.errors import Busy, StoreUnavailable
@@ -23,6 +24,8 @@ AT_ONCE = 2
 WAITING = 32
 """With two at once and some 100 ms each, the last one waits for about two seconds."""
 RETRY_AFTER = 2
+NOT_NOW = {error_to_str(code) for code in (-22, -33)}
+"""Of argon2: there is no memory, or no thread. All else says that the hash is none."""
 
 
 class Argon2Passwords:
@@ -54,12 +57,12 @@ class Argon2Passwords:
     async def hash(self, password: str) -> str:
         return await self._run(lambda: self._made(password))
 
-    async def verify(self, hash: str, password: str) -> bool:  # noqa: A002
-        return await self._run(lambda: self._fits(hash, password))
+    async def verify(self, hashed: str, password: str) -> bool:
+        return await self._run(lambda: self._fits(hashed, password))
 
-    def needs_rehash(self, hash: str) -> bool:  # noqa: A002
+    def needs_rehash(self, hashed: str) -> bool:
         try:
-            return self._hasher.check_needs_rehash(hash)
+            return self._hasher.check_needs_rehash(hashed)
         except InvalidHashError:
             return True
 
@@ -73,13 +76,15 @@ class Argon2Passwords:
         except Argon2Error as error:  # memory that could not be had
             raise StoreUnavailable("the password could not be hashed") from error
 
-    def _fits(self, hash: str, password: str) -> bool:  # noqa: A002
+    def _fits(self, hashed: str, password: str) -> bool:
         try:
-            return self._hasher.verify(hash, password)
-        except (VerifyMismatchError, InvalidHashError):
+            return self._hasher.verify(hashed, password)
+        except InvalidHashError:
             return False
         except Argon2Error as error:
-            raise StoreUnavailable("the password could not be verified") from error
+            if str(error) in NOT_NOW:
+                raise StoreUnavailable("the password could not be verified") from error
+            return False
 
     async def _run(self, work: Callable[[], T]) -> T:
         """Raises ``Busy``. Who goes away while waiting gives the place back."""

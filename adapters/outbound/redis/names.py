@@ -7,7 +7,7 @@ GRACE_MS = 10_000
 ALIVE_MS = 10_000
 """How long a gateway counts as alive after it last said so."""
 REVOCATIONS = "homecast:revocations"
-"""Channel: JSON arrays of keys of the vault."""
+"""Channel: keys of the vault as JSON, ``{"revoked": […]}`` or ``{"changed": […]}``."""
 
 
 def gateway_channel(gateway_id: str) -> str:

@@ -15,7 +15,7 @@ from adapters.outbound.redis.link import PATIENT_LIMIT, Link, Script
 from adapters.outbound.redis.names import REVOCATIONS, token_key
 from adapters.outbound.redis.subscription import Subscription
 from commands.accounts import token_family, tokens
-from commands.accounts.token_states import TOMBSTONES_STAND, Revoked, State
+from commands.accounts.token_states import TOMBSTONES_STAND, Listener, State
 from domain.kernel.errors import HintsUnavailable
 
 BURIED_AT_ONCE = 500
@@ -64,7 +64,7 @@ class RedisTokenStates:
     def __init__(self, link: Link, *, tombstones_stand: timedelta = TOMBSTONES_STAND) -> None:
         self._link = link
         self._tombstones_stand = int(tombstones_stand.total_seconds() * 1000)
-        self._listeners: list[tuple[Revoked, Callable[[], None]]] = []
+        self._listeners: list[Listener] = []
 
     async def get(self, key: str) -> State | None:
         return _state(await self._link.run(READ, [token_key(key)], []))
@@ -83,21 +83,32 @@ class RedisTokenStates:
 
     async def bury(self, keys: Collection[str]) -> None:
         """This process knows first, and whatever becomes of Redis."""
-        self._revoked(keys)
+        for listener in list(self._listeners):
+            listener.revoked(keys)
         for some in chunks(list(keys), BURIED_AT_ONCE):
             await self._bury(some)
 
     async def _bury(self, keys: Sequence[str]) -> None:
-        arguments = [REVOCATIONS, orjson.dumps(keys), self._tombstones_stand]
+        message = orjson.dumps({"revoked": keys})
+        arguments = [REVOCATIONS, message, self._tombstones_stand]
         try:
             await self._link.run(BURY, [token_key(one) for one in keys], arguments, PATIENT_LIMIT)
         except HintsUnavailable:
             log.warning("revocation_not_told", count=len(keys))
 
-    def listen(self, revoked: Revoked, lost: Callable[[], None]) -> Callable[[], None]:
-        entry = (revoked, lost)
-        self._listeners.append(entry)
-        return lambda: self._listeners.remove(entry)
+    async def replace(self, key: str, state: State) -> None:
+        for listener in list(self._listeners):
+            listener.changed([key])
+        body, client = orjson.dumps({"changed": [key]}), self._link.client
+        try:
+            await self.fill(key, state)
+            await self._link.call(lambda: client.publish(REVOCATIONS, body), PATIENT_LIMIT)
+        except HintsUnavailable:
+            log.warning("revocation_not_told", count=1)
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -110,20 +121,19 @@ class RedisTokenStates:
 
     def _received(self, _: str, data: bytes) -> None:
         try:
-            keys = [str(one) for one in orjson.loads(data)]
-        except (ValueError, TypeError):
+            message = orjson.loads(data)
+            revoked, changed = list(message.get("revoked", ())), list(message.get("changed", ()))
+        except (ValueError, TypeError, AttributeError):
             log.warning("revocation_undecodable")
             self._lost()
             return
-        self._revoked(keys)
-
-    def _revoked(self, keys: Collection[str]) -> None:
-        for revoked, _ in list(self._listeners):
-            revoked(keys)
+        for listener in list(self._listeners):
+            listener.revoked(revoked)
+            listener.changed(changed)
 
     def _lost(self) -> None:
-        for _, lost in list(self._listeners):
-            lost()
+        for listener in list(self._listeners):
+            listener.forget()
 
 
 def _state(row: Sequence[Any]) -> State | None:

@@ -24,22 +24,22 @@ async def authenticate(oauth: OAuth, given: Credentials, *, network: str) -> Kno
 
     Raises ``InvalidClient`` or ``TooManyAttempts``.
     """
-    attempts, unknown = oauth.client_attempts, f"unknown:{network}"
+    failures, unknown = oauth.client_failures, f"unknown:{network}"
     client = oauth.clients.held(given.client_id)
     if client is None:
-        attempts.require(unknown)
+        failures.require(unknown)
         client = await oauth.clients.find(given.client_id)
     if client is None:
-        await attempts.failed(unknown)
+        await failures.failed(unknown)
         raise InvalidClient("no such client")
     if given.method not in client.config.auth_methods:
         raise InvalidClient("the client does not show who it is in this way")
     if given.method == AuthMethod.NONE:
         return client
     mine = f"{given.client_id}:{network}"
-    attempts.require(mine)
+    failures.require(mine)
     if not client.has_secret(given.secret):
-        await attempts.failed(mine)
+        await failures.failed(mine)
         raise InvalidClient("the secret is wrong")
     return client
 

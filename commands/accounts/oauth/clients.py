@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import re
@@ -9,6 +10,7 @@ import secrets
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -151,6 +153,7 @@ class Clients:
         self._repository = repository
         self._vault = vault
         self._held: OrderedDict[str, tuple[float, KnownClient | None]] = OrderedDict()
+        self._loading: dict[str, asyncio.Task[KnownClient | None]] = {}
 
     def held(self, client_id: str) -> KnownClient | None:
         """None also where nothing is remembered."""
@@ -162,15 +165,31 @@ class Clients:
         held = self._held.get(client_id)
         if held is not None and held[0] > time.monotonic():
             return held[1]
+        return await asyncio.shield(self._loading.get(client_id) or self._begin(client_id))
+
+    def forget(self) -> None:
+        self._held.clear()
+
+    def _begin(self, client_id: str) -> asyncio.Task[KnownClient | None]:
+        """At most one look at a time for each, however many ask."""
+        task = asyncio.create_task(self._looked_up(client_id), name="client look-up")
+        self._loading[client_id] = task
+        task.add_done_callback(partial(self._ended, client_id))
+        return task
+
+    def _ended(self, client_id: str, task: asyncio.Task[KnownClient | None]) -> None:
+        self._loading.pop(client_id, None)
+        if not task.cancelled():
+            task.exception()  # is raised where it was waited for, if anybody still does
+
+    async def _looked_up(self, client_id: str) -> KnownClient | None:
+        asked = time.monotonic()
         found = await self._load(client_id)
-        self._held[client_id] = (time.monotonic() + REMEMBERED_SECONDS, found)
+        self._held[client_id] = (asked + REMEMBERED_SECONDS, found)
         self._held.move_to_end(client_id)
         while len(self._held) > REMEMBERED:
             self._held.popitem(last=False)
         return found
-
-    def forget(self) -> None:
-        self._held.clear()
 
     async def _load(self, client_id: str) -> KnownClient | None:
         if not ID.fullmatch(client_id):

@@ -169,11 +169,11 @@ async def look_up(oauth: OAuth, user_code: str, *, account_id: str, network: str
     """
     who = (f"account:{account_id}", f"network:{network}")
     for one in who:
-        oauth.user_code_attempts.require(one)
+        oauth.user_code_failures.require(one)
     found = await _found(oauth, normalised(user_code))
     if found is None:
         for one in who:
-            await oauth.user_code_attempts.failed(one)
+            await oauth.user_code_failures.failed(one)
         raise UserCodeNotFound("no device waits with this code")
     key, waiting = found
     client = await oauth.clients.find(waiting.client_id)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from domain.kernel.errors import NotPermitted, Refused, Unavailable
+from domain.kernel.errors import NotPermitted, Refused
 
 
 class InvalidRequest(Refused):
@@ -62,12 +62,6 @@ class AccessDenied(NotPermitted):
     """The person said no."""
 
     code = "access_denied"
-
-
-class TooManyAttempts(Unavailable):
-    """Too many failed attempts of this client or person; wait for ``retry_after`` seconds."""
-
-    code = "too_many_attempts"
 
 
 class UserCodeNotFound(Refused):

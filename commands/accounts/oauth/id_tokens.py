@@ -101,8 +101,7 @@ async def read_hint(oauth: OAuth, token: str) -> Hint:
     """Signature, algorithm and issuer have to hold, times need not. Raises ``InvalidHint``."""
     if len(token) > LARGEST_HINT:
         raise InvalidHint("the ID token is too large")
-    believed: list[Any] = [*await oauth.signing_keys.believed()]
-    keys = KeySet.import_key_set({"keys": believed})
+    keys = KeySet.import_key_set({"keys": await oauth.signing_keys.believed()})
     try:
         claims = jwt.decode(token, keys, [ALGORITHM]).claims
     except (JoseError, ValueError, TypeError, AttributeError, RecursionError) as error:

@@ -16,11 +16,13 @@ from commands.accounts.oauth.ports import Bearer
 from commands.accounts.oauth.scopes import INTROSPECT, OPENID
 from commands.accounts.token_family import InvalidGrant, Rotation, TokenFamily
 from commands.accounts.tokens import InvalidToken
+from commands.kernel.dispatch import too_contended
 from commands.kernel.ports import Clock, Vault
 from domain.accounts.grants import Because
-from domain.kernel.errors import NotPermitted
+from domain.kernel.errors import NotPermitted, VersionConflict
 from domain.kernel.recorded import Context
 
+TRIES = 8
 INACTIVE: dict[str, Any] = {"active": False}
 
 
@@ -136,28 +138,48 @@ async def _family_of(oauth: OAuth, token: str) -> TokenFamily | None:
 
 
 async def revoke(oauth: OAuth, context: Context, client: KnownClient, token: str) -> None:
-    """Either token takes its whole grant with it, as RFC 7009 section 2.1 leaves to the server: a
-    client that gives back what it may do has no use for the rest. What is no token needs no end.
-    Raises ``InvalidGrant`` for one of another client."""
-    family = await _family_of(oauth, token)
-    if family is None or not _is_of(oauth, family, token):
+    """A refresh token takes its whole grant with it, an access token only itself. What is no token
+    needs no end. Raises ``InvalidGrant`` for one of another client."""
+    for _ in range(TRIES):
+        family = await _family_of(oauth, token)
+        if family is None or not _is_of(oauth, family, token):
+            return
+        if family.client_id != client.client_id:
+            raise InvalidGrant("the token belongs to another client")
+        try:
+            await _end(oauth, context, family, token)
+        except VersionConflict:
+            continue
         return
-    if family.client_id != client.client_id:
-        raise InvalidGrant("the token belongs to another client")
-    grant_ids = (family.grant_id,)
-    if family.account_id is not None:
-        await revoke_grants(
-            oauth, context, family.account_id, grant_ids=grant_ids, reason=Because.CLIENT
-        )
-        return
-    await oauth.vault.delete(token_family.key_of(family.grant_id))
-    await oauth.revocations.told(grant_ids)
+    raise too_contended()
 
 
 def _is_of(oauth: OAuth, family: TokenFamily, token: str) -> bool:
     if token_family.ACCESS.fullmatch(token):
         return family.live(token, oauth.clock.now()) is not None
     return token_family.is_refresh_token(family, oauth.keys.refresh_tokens, token)
+
+
+async def _end(oauth: OAuth, context: Context, family: TokenFamily, token: str) -> None:
+    """Raises ``VersionConflict``."""
+    if family.account_id is not None and token_family.REFRESH.fullmatch(token):
+        await revoke_grants(
+            oauth,
+            context,
+            family.account_id,
+            grant_ids=(family.grant_id,),
+            reason=Because.CLIENT,
+        )
+        return
+    key, mine = token_family.key_of(family.grant_id), token_family.hash_of(token)
+    left = tuple(one for one in family.access if one.hash != mine)
+    if left or family.generation is not None:
+        value = family.model_copy(update={"access": left}).model_dump(mode="json")
+        await oauth.vault.put(key, value, expected=family.version)
+        await oauth.revocations.changed((family.grant_id,))
+    else:
+        await oauth.vault.delete(key, expected=family.version)
+        await oauth.revocations.told((family.grant_id,))
 
 
 # --- userinfo -------------------------------------------------------------------------------------
@@ -171,6 +193,6 @@ async def userinfo(oauth: OAuth, token: str) -> dict[str, Any]:
     if bearer.account_id is None or bearer.client_id is None or OPENID not in bearer.scopes:
         raise NoIdentity("the token lacks openid", scope=OPENID)
     person = await oauth.people.find(bearer.account_id)
-    if person is None:
-        raise InvalidToken("the account is no more")
+    if person is None or await oauth.clients.find(bearer.client_id) is None:
+        raise InvalidToken("the account or the client is no more")
     return {"sub": bearer.account_id, **told(person, bearer.scopes)}

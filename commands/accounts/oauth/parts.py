@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from commands.accounts.keys import AccountKeys
-from commands.accounts.oauth.attempts import Attempts
 from commands.accounts.oauth.clients import Clients
-from commands.accounts.oauth.ports import Counters, Introspection, People
+from commands.accounts.oauth.failures import Failures
+from commands.accounts.oauth.ports import Counters, Introspection, People, Revocations
 from commands.accounts.oauth.signing_keys import SigningKeys
-from commands.accounts.token_states import GrantRevocations
 from commands.kernel.dispatch import Dispatcher
 from commands.kernel.ports import Clock, Ids, Vault
 
@@ -33,14 +32,14 @@ class OAuth:
     signing_keys: SigningKeys
     people: People
     introspection: Introspection
-    revocations: GrantRevocations
-    client_attempts: Attempts
-    user_code_attempts: Attempts
+    revocations: Revocations
+    client_failures: Failures
+    user_code_failures: Failures
 
 
-def attempts(counters: Counters) -> tuple[Attempts, Attempts]:
+def failures(counters: Counters) -> tuple[Failures, Failures]:
     """Of clients, and of user codes."""
     return (
-        Attempts(counters, name="oauth-client", limit=CLIENT_FAILURES, seconds=CLIENT_SECONDS),
-        Attempts(counters, name="user-code", limit=USER_CODE_FAILURES, seconds=USER_CODE_SECONDS),
+        Failures(counters, name="oauth-client", limit=CLIENT_FAILURES, seconds=CLIENT_SECONDS),
+        Failures(counters, name="user-code", limit=USER_CODE_FAILURES, seconds=USER_CODE_SECONDS),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -33,6 +34,17 @@ class Person:
 class People(Protocol):
     async def find(self, account_id: str) -> Person | None:
         """None: there is no such account, or no longer."""
+
+
+class Revocations(Protocol):
+    """Told after the vault was written. Never raises: where that fails, what others remember ends
+    by itself, within 30 s."""
+
+    async def told(self, grant_ids: Collection[str]) -> None:
+        """All tokens of these grants are worthless, for good."""
+
+    async def changed(self, grant_ids: Collection[str]) -> None:
+        """A token of these grants is, and others are not: to be read anew."""
 
 
 class Bearer(Protocol):

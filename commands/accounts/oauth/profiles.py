@@ -60,7 +60,7 @@ class Wishes:
 
 PROFILES: dict[Profile, dict[str, Any]] = {
     Profile.ALEXA: {**ASSISTANT, "auth_methods": (BASIC, POST)},
-    Profile.GOOGLE: {**ASSISTANT, "auth_methods": (POST, BASIC)},
+    Profile.GOOGLE: {**ASSISTANT, "auth_methods": (POST,)},
     Profile.OWN_APP: {
         "grant_types": (CODE, REFRESH),
         "auth_methods": (NONE,),

@@ -31,6 +31,7 @@ USED_FOR = timedelta(days=90)
 PUBLISHED_BEFORE = timedelta(hours=2)
 """Before it is used; twice as long as others may keep the list."""
 PUBLISHED_AFTER = timedelta(days=7)
+PublicJwk = dict[str, str | list[str]]
 KNOWN_AFTER = timedelta(days=400)
 """A hint of who was signed in is believed for so long; who asks for such a key gets it no more."""
 REMEMBERED_SECONDS = 60.0
@@ -58,7 +59,7 @@ class SigningKey(BaseModel):
     kid: str
     state: KeyState
     since: datetime
-    public: dict[str, str]
+    public: PublicJwk
 
     def published(self, now: datetime) -> bool:
         if self.state == KeyState.RETIRED:
@@ -108,12 +109,12 @@ class SigningKeys:
         async with self._lock:
             return self._fresh() or await self._load()
 
-    async def published(self) -> list[dict[str, str]]:
+    async def published(self) -> list[PublicJwk]:
         """The keys of ``/oauth2/jwks``."""
         ring, now = (await self.signer()).ring, self._clock.now()
         return [one.public for one in ring.keys if one.published(now)]
 
-    async def believed(self) -> list[dict[str, str]]:
+    async def believed(self) -> list[PublicJwk]:
         """With those that have signed hints of long ago."""
         ring, now = (await self.signer()).ring, self._clock.now()
         return [one.public for one in ring.keys if one.believed(now)]

@@ -139,7 +139,7 @@ async def _by_refresh_token(
             tokens = _refreshed(oauth, client, family, token, form.get("scope"))
         except RefreshTokenReuse as error:
             await find_reuse(oauth, context, family)
-            raise InvalidGrant(error.detail) from error
+            raise InvalidGrant(str(error)) from error
         value = tokens.family.model_dump(mode="json")
         try:
             await oauth.vault.put(key, value, expected=family.version)

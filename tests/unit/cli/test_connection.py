@@ -17,6 +17,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder below the one with ``.homecast``, and nothing in the environment."""
     (tmp_path / "below" / "it").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "below" / "it")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     for name in ("HOMECAST_TOKEN", "HOMECAST_API_URL"):
         monkeypatch.delenv(name, raising=False)
 

@@ -28,7 +28,7 @@ def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MemoryVault:
     @asynccontextmanager
     async def operator(_: Any) -> AsyncIterator[Any]:
         yield SimpleNamespace(
-            vault=vault, clock=SystemClock(), ids=Ulids(), token_states=MemoryTokenStates()
+            vault=vault, clock=SystemClock(), ids=Ulids(), revocations=MemoryTokenStates()
         )
 
     monkeypatch.setattr(operators, "operator", operator)

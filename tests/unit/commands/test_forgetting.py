@@ -26,6 +26,7 @@ from commands.kernel.ports import EventStore
 from domain.devices.device import DeviceStatus
 from domain.kernel.errors import StoreUnavailable, SubjectForgotten
 from domain.kernel.recorded import Context, Recorded
+from tests.support.grants import Heard
 from tests.support.interleave import PassingStore
 from tests.support.write_side import CREDENTIAL, DEVICE_ID, WriteSide
 
@@ -230,11 +231,11 @@ async def test_all_processes_are_told_of_the_tokens_that_are_revoked() -> None:
     for account in (ACCOUNT, ACCOUNT, OTHER):
         await token(vault, account)
     keys = [key for key, value in await vault.list("token#") if value["account_id"] == ACCOUNT]
-    heard: list[str] = []
-    told.listen(heard.extend, lambda: None)
+    heard = Heard()
+    told.listen(heard)
     eraser = eraser_of(side, vault, MemoryKeyring(), told)
     await eraser.revoke_tokens(CONTEXT, RevokeTokens(account_id=ACCOUNT))
-    assert sorted(heard) == sorted(keys)
+    assert sorted(heard.revocations) == sorted(keys)
 
 
 async def test_only_the_accounts_own_tokens_are_revoked() -> None:

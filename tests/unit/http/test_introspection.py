@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.inbound.http import introspection
-from adapters.inbound.http.introspection import TRUSTED_FOR, Introspection
+from adapters.inbound.http.introspection import Introspection
 from adapters.outbound.memory.store import MemoryVault
 from adapters.outbound.memory.token_states import MemoryTokenStates
 from adapters.outbound.system.clock import Ulids
 from commands.accounts import tokens
+from commands.accounts.bearers import VaultRevocations
+from commands.accounts.token_states import TRUSTED_FOR, State
 from commands.accounts.tokens import SCOPES, InvalidToken
 from domain.kernel.errors import StoreUnavailable
 from tests.support import grants
@@ -199,7 +200,7 @@ async def test_a_fill_that_began_before_a_revocation_does_not_undo_it(
 async def test_nor_does_one_whose_process_was_told_nothing(processes: Processes) -> None:
     grant = await processes.grant()
     deaf = processes.start()
-    deaf.close()
+    await deaf.close()
     processes.vault.pause = lambda: grant.revoke(processes.shared)
     assert not await holds(deaf, grant.token)
 
@@ -281,6 +282,27 @@ async def test_after_a_break_nothing_remembered_here_counts(processes: Processes
     assert not await holds(process, grant.token)
 
 
+async def test_what_was_under_way_at_a_break_is_not_kept(
+    processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer of the shared memory comes after the word that something was missed."""
+    here, there = processes.start(), processes.start()
+    grant = await processes.grant()
+    assert await holds(here, grant.token)
+    get = processes.shared.get
+
+    async def slow(key: str) -> State | None:
+        held = await get(key)
+        processes.shared.away = True
+        await grant.revoke(processes.shared)
+        processes.shared.lose()
+        return held
+
+    monkeypatch.setattr(processes.shared, "get", slow)
+    assert await holds(there, grant.token), "as it was when it was asked"
+    assert not await holds(there, grant.token)
+
+
 async def test_what_a_later_release_has_written_is_asked_of_the_vault(
     processes: Processes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -339,6 +361,39 @@ async def test_who_gives_up_waiting_leaves_the_look_to_the_others(processes: Pro
     assert not process._lookups
 
 
+async def test_one_token_of_several_is_taken_back_at_once(processes: Processes) -> None:
+    here, there = processes.start(), processes.start()
+    grant = await processes.grant()
+    other = await grant.another(START)
+    revocations = VaultRevocations(processes.vault, processes.shared)
+
+    async def take_back() -> None:
+        await grants.take_back(processes.vault, grant, grant.token)
+        await revocations.changed([grant.id])
+
+    assert await holds(there, grant.token)
+    processes.vault.pause = take_back
+    assert not await here.introspect(other[:-43] + "A" * 43)
+    for process in (here, there, processes.start()):
+        assert not await holds(process, grant.token)
+        assert await holds(process, other)
+
+
+async def test_a_change_of_a_grant_that_is_gone_is_its_end(processes: Processes) -> None:
+    process, grant = processes.start(), await processes.grant()
+    assert await holds(process, grant.token)
+    await processes.vault.delete(grant.key)
+    await VaultRevocations(processes.vault, processes.shared).changed([grant.id])
+    assert not await holds(process, grant.token)
+
+
+async def test_telling_of_a_change_never_fails(processes: Processes) -> None:
+    process, grant = processes.start(), await processes.grant()
+    assert await holds(process, grant.token)
+    processes.vault.away = True
+    await VaultRevocations(processes.vault, processes.shared).changed([grant.id])
+
+
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("look"), st.integers(0, 2), st.integers(0, 3)),
@@ -386,5 +441,5 @@ async def test_in_any_order_of_events_no_revoked_token_outlives_the_bound(
     live = [await holds(member, token) for member in members for token in known[-2:]]
     if not revoked_at:
         assert all(live)
-    elif told or processes.time >= revoked_at + introspection.TRUSTED_FOR:
+    elif told or processes.time >= revoked_at + TRUSTED_FOR:
         assert not any(live)

@@ -328,6 +328,34 @@ async def test_a_client_that_reads_nothing_gets_nothing_more_once_its_token_is_r
         assert told <= 1, "but for what was being sent"
 
 
+async def test_a_replay_stops_where_the_token_is_revoked(
+    world: World, app: FastAPI, client: Client, lamp: DeviceKey, token: str
+) -> None:
+    async with live(app, token) as stream:
+        await stream.next("snapshot")
+        for _ in range(5):
+            await client.submit(lamp.id)
+        [first, *_] = [await stream.next("command") for _ in range(5)]
+    async with live(app, token, first.id) as again:
+        take = again._take
+
+        def take_and_stop(block: str) -> None:
+            take(block)
+            if "event:" in block:
+                again.reading.clear()
+
+        again._take = take_and_stop  # type: ignore[method-assign]
+        await again.next("command")
+        for one in await tokens.list_tokens(world.vault):
+            await tokens.revoke_token(world.vault, one.token_id, revocations=world.token_states)
+        again._take = take  # type: ignore[method-assign]
+        again.reading.set()
+        async with asyncio.timeout(DEADLINE):
+            await again.ended.wait()
+        await again.next("command")  # was being sent
+        assert again.nothing_more()
+
+
 async def test_a_stream_ends_when_its_access_token_expires(world: World, app: FastAPI) -> None:
     grant = await grants.give(
         world.vault,

@@ -10,8 +10,9 @@ from fastapi import Request
 from adapters.inbound.http.ads.ports import AdsContainer
 from adapters.inbound.http.auth import Caller
 from adapters.inbound.http.errors import InsufficientScope, Unauthenticated
-from adapters.inbound.http.introspection import REFUSED_FOR, REMEMBERED, TRUSTED_FOR
+from adapters.inbound.http.introspection import REFUSED_FOR, REMEMBERED
 from adapters.inbound.http.limits import FailureLimits, TokenLimits
+from commands.accounts.token_states import TRUSTED_FOR
 from commands.accounts.tokens import ADS_REQUEST, InvalidToken
 from commands.media.ad_keys import AdKey, InvalidAdKey, key_of, verify_ad_key
 

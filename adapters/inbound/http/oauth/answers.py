@@ -11,10 +11,10 @@ from fastapi import Request, Response
 from adapters.inbound.http.edge import Exchange
 from adapters.inbound.http.errors import Unauthenticated
 from adapters.inbound.http.problems import BEARER, STATUS
-from commands.accounts.oauth.errors import InvalidClient, TooManyAttempts
+from commands.accounts.attempts import TooManyAttempts
+from commands.accounts.oauth.errors import InvalidClient
 from commands.accounts.oauth.lookups import NoIdentity
 from commands.accounts.oauth.parts import OAuth
-from commands.accounts.token_family import InvalidGrant
 from commands.accounts.tokens import InvalidToken
 from commands.kernel.ports import Tracer
 from domain.kernel.errors import HomecastError, Unavailable
@@ -62,8 +62,6 @@ def token_error(request: Request, error: HomecastError) -> Response:
     name, status = NAMES.get(error.code, error.code), TOKEN_STATUS.get(error.code, 400)
     if isinstance(error, Unavailable) and error.code not in NAMES:
         name, status = "temporarily_unavailable", STATUS[error.code]
-    if isinstance(error, InvalidGrant):
-        name = InvalidGrant.code
     content = {"error": name, "error_description": error.detail or name}
     return json_answer(content, status, headers)
 

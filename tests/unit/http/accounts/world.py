@@ -87,6 +87,9 @@ class NoRevocations:
     async def told(self, grant_ids: Collection[str]) -> None:
         return
 
+    async def changed(self, grant_ids: Collection[str]) -> None:
+        return
+
 
 class PlainWrapper:
     async def wrap(self, material: bytes, subject: str) -> bytes:
@@ -138,7 +141,7 @@ class Server:
             attempts=Attempts(self.api.counters, self.keys, self.clock),
             public_url=public_url,
         )
-        clients, codes = oauth_parts.attempts(self.api.counters)
+        clients, codes = oauth_parts.failures(self.api.counters)
         self.oauth = OAuth(
             issuer=public_url,
             clock=self.clock,
@@ -151,8 +154,8 @@ class Server:
             people=NoPeople(),
             introspection=VaultIntrospection(self.vault, self.clock),
             revocations=NoRevocations(),
-            client_attempts=clients,
-            user_code_attempts=codes,
+            client_failures=clients,
+            user_code_failures=codes,
         )
         self.pages = AccountPages(
             self.parts,

@@ -20,6 +20,7 @@ from commands.accounts.tokens import ADS_MANAGE, ADS_READ, ADS_REQUEST
 from domain.media.creative import TranscodingRequested
 from domain.media.ladder import LADDER, Ladder
 from projections.media.statistics import Kind, Outcome
+from tests.support import grants
 from tests.unit.http.ads.world import AdsWorld
 from tests.unit.http.world import Client
 
@@ -257,6 +258,32 @@ async def test_who_may_ask_has_a_token_of_that_scope_or_a_key_of_that_broker(
         assert (answer.status_code, answer.json()["code"]) == (403, "insufficient_scope")
         assert (await account.get("/v1/creatives")).status_code == 403
         assert (await account.put("/v1/brokers/x", json={"url": BROKER})).status_code == 403
+
+
+async def test_a_service_asks_for_ads_with_a_token_of_its_own(
+    world: AdsWorld, api: httpx.AsyncClient, running: tuple[FastAPI, AdParts]
+) -> None:
+    await configured(api)
+    grant = await grants.give(
+        world.vault,
+        world.ids.new(),
+        account_id=None,
+        client_id="player",
+        scopes=[ADS_REQUEST],
+        now=world.clock.now(),
+    )
+    renewed = await grant.another(world.clock.now())
+    for token in (grant.token, renewed):
+        async with Client(running[0], token).http as service:
+            assert (await service.get("/v1/brokers/acme/vast")).is_success
+    counted = [key for key in world.counters.values if key.startswith("ads:")]
+    assert len(counted) == 1, "by grant"
+    assert counted[0].startswith(f"ads:grant:{grant.id}:")
+    await grant.revoke(world.api.token_states)
+    async with Client(running[0], renewed).http as service:
+        answer = await service.get("/v1/brokers/acme/vast")
+        assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
+        assert answer.headers["access-control-allow-origin"] == "*"
 
 
 async def test_vmap_has_its_breaks_with_the_ads_of_each(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 
-from commands.accounts.oauth.errors import TooManyAttempts
+from commands.accounts.attempts import TooManyAttempts
 from commands.accounts.oauth.ports import Counters
 from domain.kernel.errors import HintsUnavailable
 
 REMEMBERED = 10_000
 
 
-class Attempts:
+class Failures:
     """``limit`` failures in ``seconds``, then none are looked at until these are over.
 
     Only a failure asks the shared counter; who has used up the limit is remembered here, so that a
