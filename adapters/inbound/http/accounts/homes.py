@@ -32,8 +32,8 @@ HERE = "/account/homes"
 INVITES = Limit("invitations", 50, 86_400)
 """Mails that a home may have sent in a day, withdrawn or not."""
 ROLES = {
-    MemberRole.MEMBER: "Member: sees and controls all devices",
-    MemberRole.GUEST: "Guest: the same, until a day that you set",
+    MemberRole.MEMBER: "Member, who stays",
+    MemberRole.GUEST: "Guest, until a day that you set",
 }
 
 
