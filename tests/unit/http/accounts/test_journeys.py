@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 import pyotp
 import pytest
 from fastapi import FastAPI
@@ -169,6 +171,25 @@ async def test_what_is_only_the_owners_needs_a_recent_sign_in(ann: Browser, serv
     assert wrong.status_code == 422
     await ann.send("/signin/again", password=PASSWORD)
     assert ann.path == "/account/email"
+
+
+@pytest.mark.parametrize(
+    ("form", "page"),
+    [
+        ("/account/security/passkeys/remove", "/account/security"),
+        ("/account/security/totp", "/account/security"),
+        ("/account/data/delete", "/account/data"),
+        ("/account/email", "/account/email"),
+    ],
+)
+async def test_a_form_that_came_too_late_leads_back_to_its_page(
+    ann: Browser, server: Server, form: str, page: str
+) -> None:
+    await ann.get(page)
+    csrf = ann.pages_token(server, form)
+    server.clock.advance(3600)
+    answer = await ann.post(form, urlencode({"csrf": csrf, "sure": "yes", "email": "b@c.example"}))
+    assert answer.headers["location"] == "/signin/again?" + urlencode({"return_to": page})
 
 
 async def test_an_account_is_deleted_after_a_waiting_time_and_kept_on_second_thoughts(
