@@ -53,7 +53,7 @@ class Outbox(Protocol):
 class AccountPages:
     """``outbox``: of the local mailer; None where mail really goes out. ``memberships``:
     the read model; without it there are no pages about homes. ``sections``: what a download of
-    one's data holds.
+    one's data holds. ``behind_proxy``: requests come by one that is ours, whose headers count.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class AccountPages:
         outbox: Outbox | None = None,
         sections: Sequence[Section] = (),
         memberships: MembershipsQuery | None = None,
+        behind_proxy: bool = False,
     ) -> None:
         self.accounts = accounts
         self.oauth = oauth
@@ -72,6 +73,7 @@ class AccountPages:
         self.outbox = outbox
         self.sections = sections
         self.memberships = memberships
+        self.behind_proxy = behind_proxy
         self.origin = accounts.origin
         self.cookies = Cookies(accounts.public_url)
         self.tokens = FormTokens(accounts.keys)

@@ -83,9 +83,16 @@ class Visit:
         return Visitor(
             address=self.request.client.host if self.request.client else "",
             agent=headers.get("user-agent", ""),
-            country=_country(headers.get("cloudfront-viewer-country")),
+            country=self._country,
             device=self.pages.cookies.get(self.request, DEVICE) or "",
         )
+
+    @property
+    def _country(self) -> str | None:
+        """As CloudFront says; where nothing stands before this API, anybody could say so."""
+        if not self.pages.behind_proxy:
+            return None
+        return _country(self.request.headers.get("cloudfront-viewer-country"))
 
     @property
     def return_to(self) -> str:

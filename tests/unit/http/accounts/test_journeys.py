@@ -237,3 +237,17 @@ async def test_where_mail_goes_out_there_is_no_outbox() -> None:
         await browser.get("/signup")
         await browser.send("/signup", email=EMAIL)
         assert "outbox" not in browser.page.text
+
+
+@pytest.mark.parametrize("behind_proxy", [True, False])
+async def test_the_country_of_a_sign_in_counts_where_a_proxy_of_ours_says_it(
+    server: Server, browser: Browser, *, behind_proxy: bool
+) -> None:
+    server.pages.behind_proxy = behind_proxy
+    browser.http.headers["CloudFront-Viewer-Country"] = "NL"
+    await browser.get("/signup")
+    await browser.send("/signup", email=EMAIL)
+    await browser.get(await server.link("sign_up"))
+    await browser.send("/signup/confirm", password=PASSWORD)
+    page = await browser.get("/account/sessions")
+    assert ("NL" in page.text or "Netherlands" in page.text) == behind_proxy
