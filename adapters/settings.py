@@ -194,7 +194,7 @@ class Settings(BaseSettings):
     trusted_proxies: str = Field(
         "",
         description="Networks (CIDR), comma-separated, whose `X-Device-*` and `X-Forwarded-For`"
-        " headers of an ad request are believed",
+        " headers of an ad request are believed, and CloudFront's word on the country of a sign-in",
     )
     beacon_url: str = Field(
         "", description="Where players find `/beacons/`, in public; the API's address if empty"

@@ -16,7 +16,7 @@ from adapters.bootstrap.process import aws
 from adapters.inbound.http.accounts.parts import AccountPages, Letter
 from adapters.inbound.http.accounts.routes import mount as mount_pages
 from adapters.inbound.http.accounts.sections import DevicesSection, ServicesSection
-from adapters.inbound.http.container import DevicesQuery
+from adapters.inbound.http.container import DevicesQuery, MembershipsQuery
 from adapters.inbound.http.oauth.parts import OAuthParts
 from adapters.inbound.http.oauth.routes import mount as mount_protocol
 from adapters.settings import Settings
@@ -38,6 +38,7 @@ class SingleSignOn:
     accounts: Accounts
     oauth: OAuthParts
     devices: DevicesQuery
+    memberships: MembershipsQuery
 
     def mount(self, app: FastAPI) -> None:
         """What tokens are worth is asked of the memory that the app's guard asks."""
@@ -51,7 +52,9 @@ class SingleSignOn:
             shared,
             tracer=self.accounts.tracer,
             outbox=outbox,
+            memberships=self.memberships,
             sections=(ServicesSection(shared), DevicesSection(self.devices)),
+            behind_proxy=bool(self.accounts.settings.trusted_proxies),
         )
         mount_pages(app, pages=pages)
 
@@ -69,4 +72,4 @@ async def single_sign_on(settings: Settings, api: Api) -> AsyncIterator[SingleSi
             revocations=VaultRevocations(api.vault, api.token_states),
             keys=known.keys,
         )
-        yield SingleSignOn(known, served, api.devices)
+        yield SingleSignOn(known, served, api.devices, api.memberships)

@@ -280,6 +280,32 @@ async def standing(
     return member.role.value if member.role and member.is_live(at) else None
 
 
+async def look_at(repository: Repository, vault: Vault, token: str, *, now: datetime) -> Invitation:
+    """For the page that the mail leads to; it stays as it is. Raises ``InvitationNotFound``."""
+    invitation_id = await _invitation_of(vault, token, now=now)
+    invitation = (await repository.load(INVITATION, invitation_id)).state
+    if not invitation.is_open(now):
+        raise InvitationNotFound("there is no such invitation")
+    return invitation
+
+
+@dataclass(frozen=True)
+class Member:
+    account_id: str
+    membership: Membership
+
+
+async def members(repository: Repository, home_id: str, *, at: datetime) -> list[Member]:
+    """As of now, in order of their coming, without the owner."""
+    home = (await repository.load(HOME, home_id)).state
+    ids = home.holders(MEMBER_PREFIX, at)
+    loaded = await asyncio.gather(
+        *(repository.load(MEMBERSHIP, id_of_membership(home_id, one)) for one in ids)
+    )
+    pairs = zip(ids, (one.state for one in loaded), strict=True)
+    return [Member(one, state) for one, state in pairs if state.is_live(at)]
+
+
 @dataclass(frozen=True)
 class OpenInvitation:
     invitation_id: str

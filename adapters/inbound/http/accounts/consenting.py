@@ -1,4 +1,5 @@
-"""``/oauth2/authorize``, ``/oauth2/consent``: sign in if need be, ask what the client may do, and send it the answer.
+"""``/oauth2/authorize`` and ``/oauth2/consent``: sign in if need be, ask what the client may do,
+and send it the answer.
 
 What goes wrong before the client is known for sure is shown here and sent nowhere.
 """

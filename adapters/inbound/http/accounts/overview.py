@@ -48,7 +48,8 @@ async def warnings(visit: Visit, account: Account) -> list[Concern]:
         text = f"Your account will be deleted on {words.moment(due_at)}."
         found.append((text, "/account/data", "Keep it"))
     if account.failed_at is not None and visit.now - account.failed_at < RECENTLY:
-        text = f"Somebody tried to sign in with a wrong password {words.ago(account.failed_at, visit.now)}."
+        when = words.ago(account.failed_at, visit.now)
+        text = f"Somebody tried to sign in with a wrong password {when}."
         found.append((text, "/account/sessions", "Look at your sessions"))
     if account.totp and account.recovery_codes_left <= FEW_CODES:
         text = f"You have {account.recovery_codes_left} recovery codes left."

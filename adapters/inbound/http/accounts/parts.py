@@ -12,6 +12,7 @@ from fastapi import Request, Response
 from adapters.inbound.http.accounts.cookies import Cookies
 from adapters.inbound.http.accounts.forms import FormTokens
 from adapters.inbound.http.accounts.rendering import Renderer, security_headers
+from adapters.inbound.http.container import MembershipsQuery
 from commands.accounts.oauth.parts import OAuth
 from commands.accounts.parts import Parts as Accounts
 from commands.accounts.ports import Section
@@ -50,8 +51,9 @@ class Outbox(Protocol):
 
 
 class AccountPages:
-    """``outbox``: of the local mailer; None where mail really goes out. ``homes``: whether there
-    are pages about who belongs to a home. ``sections``: what a download of one's data holds.
+    """``outbox``: of the local mailer; None where mail really goes out. ``memberships``:
+    the read model; without it there are no pages about homes. ``sections``: what a download of
+    one's data holds. ``behind_proxy``: requests come by one that is ours, whose headers count.
     """
 
     def __init__(
@@ -62,18 +64,23 @@ class AccountPages:
         tracer: Tracer,
         outbox: Outbox | None = None,
         sections: Sequence[Section] = (),
-        homes: bool = False,
+        memberships: MembershipsQuery | None = None,
+        behind_proxy: bool = False,
     ) -> None:
         self.accounts = accounts
         self.oauth = oauth
         self.tracer = tracer
         self.outbox = outbox
         self.sections = sections
+        self.memberships = memberships
+        self.behind_proxy = behind_proxy
         self.origin = accounts.origin
         self.cookies = Cookies(accounts.public_url)
         self.tokens = FormTokens(accounts.keys)
         self.renderer = Renderer(secure=self.cookies.secure)
-        self.places = tuple(one for one in PLACES if homes or one[0] != "/account/homes")
+        self.places = tuple(one for one in PLACES if memberships or one[0] != "/account/homes")
+        self.shown: set[str] = set()
+        """Paths that can be looked at; filled by the routes."""
         self._host = urlsplit(accounts.public_url).hostname
 
     @property
@@ -89,6 +96,12 @@ class AccountPages:
             status_code=status,
             headers={**headers, "Cache-Control": "no-store", "Location": target},
         )
+
+    def page_of(self, path: str) -> str:
+        """The page that a form with this address stands on: the nearest above."""
+        while path and path not in self.shown:
+            path = path.rpartition("/")[0]
+        return path or "/account"
 
     def elsewhere(self, request: Request) -> str | None:
         """On one machine, the same page under the name that passkeys and cookies are bound to:

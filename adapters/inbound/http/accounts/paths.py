@@ -5,7 +5,10 @@ from __future__ import annotations
 PAGES = frozenset(
     {
         "/account", "/account-assets/{digest}/{name}", "/account/data", "/account/data/delete",
-        "/account/data/download", "/account/data/keep", "/account/email", "/account/security",
+        "/account/data/download", "/account/data/keep", "/account/email", "/account/homes",
+        "/account/homes/invite", "/account/homes/join", "/account/homes/leave",
+        "/account/homes/remove", "/account/homes/role", "/account/homes/withdraw",
+        "/account/security",
         "/account/security/passkeys/add", "/account/security/passkeys/remove",
         "/account/security/password", "/account/security/recovery-codes", "/account/security/totp",
         "/account/security/totp/confirm", "/account/security/totp/off", "/account/services",

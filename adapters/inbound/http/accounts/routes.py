@@ -11,6 +11,7 @@ from adapters.inbound.http.accounts import (
     consenting,
     data,
     devices,
+    homes,
     logging_out,
     outbox,
     overview,
@@ -71,18 +72,29 @@ OF_CLIENTS: Sequence[Page] = (
     Page("/device/confirm", None, devices.decide),
     Page("/device/done", devices.done),
 )
+OF_HOMES: Sequence[Page] = (
+    Page("/account/homes", homes.show),
+    Page("/account/homes/invite", None, homes.invite, RECENT),
+    Page("/account/homes/withdraw", None, homes.withdraw),
+    Page("/account/homes/role", None, homes.change_role, RECENT),
+    Page("/account/homes/remove", None, homes.remove),
+    Page("/account/homes/leave", None, homes.leave),
+    Page("/account/homes/join", None, homes.join),
+)
 DEVELOPMENT: Sequence[Page] = (
     Page("/dev/outbox", outbox.show, whom=ANYBODY),
     Page("/dev/outbox/{mail_id}", outbox.show_one, whom=ANYBODY),
 )
 """Only where mail stays on this machine."""
 ASSET = f"{ASSETS_PATH}/{{digest}}/{{name}}"
-ALL = (*BEFORE_SIGN_IN, *SIGNED_IN, *OF_CLIENTS, *DEVELOPMENT)
+ALL = (*BEFORE_SIGN_IN, *SIGNED_IN, *OF_CLIENTS, *OF_HOMES, *DEVELOPMENT)
 PATHS = frozenset({ASSET, *(page.path for page in ALL)})
 
 
 def mount(app: FastAPI, *, pages: AccountPages) -> None:
     served = [*BEFORE_SIGN_IN, *SIGNED_IN, *OF_CLIENTS]
+    if pages.memberships is not None:
+        served += OF_HOMES
     if pages.outbox is not None:
         served += DEVELOPMENT
     for page in served:

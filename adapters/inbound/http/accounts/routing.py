@@ -65,6 +65,8 @@ def add(app: FastAPI, pages: AccountPages, page: Page) -> None:
             request.scope["homecast.code"] = error.code
             return error_page(visit, error)
 
+    if page.show is not None:
+        pages.shown.add(page.path)
     app.add_api_route(page.path, endpoint, methods=page.methods, include_in_schema=False)
 
 

@@ -83,9 +83,16 @@ class Visit:
         return Visitor(
             address=self.request.client.host if self.request.client else "",
             agent=headers.get("user-agent", ""),
-            country=_country(headers.get("cloudfront-viewer-country")),
+            country=self._country,
             device=self.pages.cookies.get(self.request, DEVICE) or "",
         )
+
+    @property
+    def _country(self) -> str | None:
+        """As CloudFront says; where nothing stands before this API, anybody could say so."""
+        if not self.pages.behind_proxy:
+            return None
+        return _country(self.request.headers.get("cloudfront-viewer-country"))
 
     @property
     def return_to(self) -> str:
@@ -188,10 +195,10 @@ class Visit:
     def to_sign_in(self, page: str = "/signin") -> Response:
         """A form is not sent again for them: after it they come to its page, where it has one."""
         path = self.request.url.path
-        if self.request.method != "POST" and self.request.url.query:
-            path += f"?{quote(self.request.url.query, safe=SAFE)}"
         if self.request.method == "POST":
-            path = self.field("return_to") or path.rpartition("/")[0] or path
+            path = self.field("return_to") or self.pages.page_of(path)
+        elif self.request.url.query:
+            path += f"?{quote(self.request.url.query, safe=SAFE)}"
         return self.see_other(page, return_to=local_path(path))
 
     def finish(self, answer: Response) -> Response:

@@ -21,3 +21,6 @@ WEAK: Mapping[Reason, str] = {
     "of_yours": "This password is part of your address. Choose another one.",
     "product": "This password is little more than our name. Choose another one.",
 }
+HOME_FULL = "This home has as many members and invitations as it can have."
+NO_END = "A guest needs a last day, within a year from now."
+NO_INVITATION = "This invitation does not hold any more. Ask for a new one."

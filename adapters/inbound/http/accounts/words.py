@@ -49,6 +49,10 @@ TROUBLES: Mapping[str, Trouble] = {
         "This link does not work any more",
         "It was used before, or it is too old. Ask for a new one.",
     ),
+    "invitation_not_found": Trouble(
+        "This invitation does not hold any more",
+        "It was accepted or withdrawn, or it is too old. Ask for a new one.",
+    ),
     "untrusted_request": Trouble(
         "We cannot go on with this",
         "The app or site that sent you here asked in a way that we do not trust. Go back to it and"
@@ -109,7 +113,8 @@ DONE: Mapping[str, str] = {
 
 BROWSERS = (
     ("Edge", r"Edg(e|A|iOS)?/"), ("Opera", r"OPR/"), ("Samsung Internet", r"SamsungBrowser/"),
-    ("Firefox", r"(Firefox|FxiOS)/"), ("Chrome", r"(Chrome|CriOS|Chromium)/"), ("Safari", r"Safari/"),
+    ("Firefox", r"(Firefox|FxiOS)/"), ("Chrome", r"(Chrome|CriOS|Chromium)/"),
+    ("Safari", r"Safari/"),
 )  # fmt: skip
 SYSTEMS = (
     ("iPhone", r"iPhone"), ("iPad", r"iPad"), ("Android", r"Android"), ("Windows", r"Windows"),

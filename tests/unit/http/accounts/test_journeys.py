@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 import pyotp
 import pytest
 from fastapi import FastAPI
@@ -171,6 +173,25 @@ async def test_what_is_only_the_owners_needs_a_recent_sign_in(ann: Browser, serv
     assert ann.path == "/account/email"
 
 
+@pytest.mark.parametrize(
+    ("form", "page"),
+    [
+        ("/account/security/passkeys/remove", "/account/security"),
+        ("/account/security/totp", "/account/security"),
+        ("/account/data/delete", "/account/data"),
+        ("/account/email", "/account/email"),
+    ],
+)
+async def test_a_form_that_came_too_late_leads_back_to_its_page(
+    ann: Browser, server: Server, form: str, page: str
+) -> None:
+    await ann.get(page)
+    csrf = ann.pages_token(server, form)
+    server.clock.advance(3600)
+    answer = await ann.post(form, urlencode({"csrf": csrf, "sure": "yes", "email": "b@c.example"}))
+    assert answer.headers["location"] == "/signin/again?" + urlencode({"return_to": page})
+
+
 async def test_an_account_is_deleted_after_a_waiting_time_and_kept_on_second_thoughts(
     ann: Browser,
 ) -> None:
@@ -216,3 +237,17 @@ async def test_where_mail_goes_out_there_is_no_outbox() -> None:
         await browser.get("/signup")
         await browser.send("/signup", email=EMAIL)
         assert "outbox" not in browser.page.text
+
+
+@pytest.mark.parametrize("behind_proxy", [True, False])
+async def test_the_country_of_a_sign_in_counts_where_a_proxy_of_ours_says_it(
+    server: Server, browser: Browser, *, behind_proxy: bool
+) -> None:
+    server.pages.behind_proxy = behind_proxy
+    browser.http.headers["CloudFront-Viewer-Country"] = "NL"
+    await browser.get("/signup")
+    await browser.send("/signup", email=EMAIL)
+    await browser.get(await server.link("sign_up"))
+    await browser.send("/signup/confirm", password=PASSWORD)
+    page = await browser.get("/account/sessions")
+    assert ("NL" in page.text or "Netherlands" in page.text) == behind_proxy

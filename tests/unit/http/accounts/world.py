@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,10 +30,11 @@ from commands.accounts.oauth.profiles import Wishes, configured
 from commands.accounts.oauth.signing_keys import SigningKeys
 from commands.accounts.parts import Parts
 from commands.accounts.password_rules import PasswordRules
-from commands.kernel.dispatch import Dispatcher, NoHints, Repository
+from commands.kernel.dispatch import Dispatcher, Repository
 from domain.accounts.client import Profile
 from domain.kernel.errors import Busy
-from domain.kernel.recorded import Context
+from domain.kernel.recorded import Context, Recorded
+from projections.devices.memberships import MEMBERSHIPS
 from tests.unit.http.world import World
 
 PUBLIC_URL = "https://home.example"
@@ -122,7 +123,7 @@ class Server:
         self.dispatcher = Dispatcher(
             store=self.store,
             repository=Repository(self.store, MemorySnapshotStore(self.store.keyring)),
-            hints=NoHints(),
+            hints=self,
             clock=self.clock,
             ids=self.api.ids,
         )
@@ -157,9 +158,19 @@ class Server:
             user_code_failures=codes,
         )
         self.pages = AccountPages(
-            self.parts, self.oauth, tracer=self.api.tracer, outbox=self if outbox else None
+            self.parts,
+            self.oauth,
+            tracer=self.api.tracer,
+            outbox=self if outbox else None,
+            memberships=self.api.memberships,
         )
         self.public_url = public_url
+
+    async def committed(self, recorded: Sequence[Recorded], *, account_id: str | None) -> None:
+        """As the projector of memberships, at once."""
+        prefix = MEMBERSHIPS.category + "-"
+        mine = [one for one in recorded if one.event.originator_id.startswith(prefix)]
+        await self.api.members.apply(mine)
 
     @asynccontextmanager
     async def app(self) -> AsyncIterator[FastAPI]:
@@ -216,7 +227,7 @@ class Browser:
 
     @property
     def tree(self) -> html.HtmlElement:
-        return html.fromstring(self.page.text)
+        return html.document_fromstring(self.page.text)
 
     @property
     def path(self) -> str:
@@ -228,7 +239,7 @@ class Browser:
 
     @property
     def words(self) -> str:
-        return " ".join(self.tree.find("body").text_content().split())
+        return " ".join(str(self.tree.xpath("string(//body)")).split())
 
     async def get(self, path: str, **headers: str) -> httpx.Response:
         self.page = await self.http.get(path, headers=headers)
@@ -244,10 +255,15 @@ class Browser:
 
     def fields_of(self, action: str) -> dict[str, str]:
         form = self.form(action)
-        return {one.get("name"): one.get("value", "") for one in form.xpath(".//input[@name]")}
+        chosen = {
+            one.getparent().get("name"): one.get("value")
+            for one in form.xpath(".//select/option[@selected]")
+        }
+        given = {one.get("name"): one.get("value", "") for one in form.xpath(".//input[@name]")}
+        return given | chosen
 
     def form(self, action: str) -> html.HtmlElement:
-        found = [one for one in self.tree.xpath("//form") if one.get("action") == action]
+        found = [one for one in self.tree.iter("form") if one.get("action") == action]
         assert found, f"no form {action} on {self.path}: {self.words}"
         return found[0]
 
@@ -284,6 +300,11 @@ class Browser:
             return None
         found = self.tree.xpath("//meta[@http-equiv='refresh']/@content")
         return str(found[0]).partition("url=")[2] if found else None
+
+    def pages_token(self, server: Server, action: str) -> str:
+        """As a page would hold it for the session that the browser has."""
+        session = self.http.cookies["__Host-homecast"].split("_")[1]
+        return server.pages.tokens.make(f"session:{session}", action, server.clock.now())
 
     # --- journeys --------------------------------------------------------------------------------
 

@@ -67,7 +67,6 @@ const WORDS = {
 };
 
 function say(form, error) {
-  if (error.name === "AbortError") return;
   const place = form.querySelector("[data-said]");
   place.textContent = WORDS[error.name] ?? "The passkey could not be used. Try again.";
 }
@@ -94,8 +93,8 @@ async function suggest(form, options) {
       publicKey: request(options), mediation: "conditional", signal: conditional.signal,
     });
     send(form, credential);
-  } catch (error) {
-    say(form, error);
+  } catch {
+    // Nobody has asked for anything yet: the fields and the button are still there.
   }
 }
 
