@@ -93,5 +93,5 @@ def verified_claims(token: str, public_key: bytes) -> dict[str, Any]:
     key = OKPKey.import_key(Ed25519PublicKey.from_public_bytes(public_key))
     try:
         return jwt.decode(token, key, registry=REGISTRY).claims
-    except (JoseError, ValueError) as error:
+    except (JoseError, ValueError, TypeError) as error:
         raise CredentialRefused("wrong signature") from error
