@@ -193,8 +193,9 @@ class Settings(BaseSettings):
     )
     trusted_proxies: str = Field(
         "",
-        description="Networks (CIDR), comma-separated, whose `X-Device-*` and `X-Forwarded-For`"
-        " headers of an ad request are believed, and CloudFront's word on the country of a sign-in",
+        description="Networks (CIDR), comma-separated, whose `X-Forwarded-For` and `-Proto` headers"
+        " are believed, `X-Device-*` of an ad request, and CloudFront's word on the country of a"
+        " sign-in",
     )
     beacon_url: str = Field(
         "", description="Where players find `/beacons/`, in public; the API's address if empty"

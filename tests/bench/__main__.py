@@ -21,6 +21,7 @@ import uvloop
 
 from adapters.outbound.embedded.ministack import CREDENTIALS
 from tests.bench import (
+    accounts,
     ads,
     connections,
     core,
@@ -42,7 +43,18 @@ PRINTED = {
 }
 """By part, the module and its arguments."""
 QUICKLY = {"vast": (), "films": ("5", "1"), "statistics": ("200000", "4", "1")}
-PARTS = ("core", "rebuild", "cost", "latency", "cpu", "gateway", "starts", "ads", *PRINTED)
+PARTS = (
+    "core",
+    "rebuild",
+    "cost",
+    "latency",
+    "cpu",
+    "gateway",
+    "starts",
+    "ads",
+    "accounts",
+    *PRINTED,
+)
 
 
 Done = Callable[[str, Any], None]
@@ -75,6 +87,9 @@ async def measure(directory: Path, wanted: Sequence[str], sizes: Sizes, done: Do
     if "ads" in wanted:
         say("ad breaks …")
         done("ads", await ads.measure(directory / "ads", sizes))
+    if "accounts" in wanted:
+        say("accounts …")
+        done("accounts", await accounts.measure(directory / "accounts", sizes))
     for name, command in PRINTED.items():
         if name in wanted:
             say(f"{name} …")

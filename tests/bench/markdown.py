@@ -15,3 +15,9 @@ def aim(what: str, value: float, at_most: float) -> list[str]:
     """A row of what was aimed at, what was measured, and whether that is met."""
     verdict = "met" if value <= at_most else "**missed**"
     return [what, f"{at_most:g}", f"{value:.2f}", verdict]
+
+
+def at_least(what: str, value: float, least: float) -> list[str]:
+    """A row of an aim that is met by as much or more."""
+    verdict = "met" if value >= least else "**missed**"
+    return [what, f"{least:,g}", f"{value:,.0f}", verdict]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import printed
+from tests.bench.accounts import accounts_tables
 from tests.bench.ads import ads_tables
 from tests.bench.connections import Connections
 from tests.bench.cpu import Cpu, Load
@@ -154,6 +155,7 @@ TABLES: Mapping[str, Callable[[Any], str]] = {
     "gateway": gateway_tables,
     "starts": starts_tables,
     "ads": ads_tables,
+    "accounts": accounts_tables,
     "vast": printed.tables,
     "films": printed.tables,
     "statistics": printed.tables,

@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import structlog
 import uvicorn
@@ -60,6 +61,24 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def configuration(app: Any, settings: Settings, http: Any) -> uvicorn.Config:
+    """Who is at the other end is the connection's peer, unless that is a proxy of ours."""
+    return uvicorn.Config(
+        app,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies or None,
+        lifespan="on",
+        http=http,
+        ws="none",
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=GRACE,
+        limit_concurrency=CONNECTIONS,
+    )
+
+
 async def serve(settings: Settings, *, request_within: float, taken_within: float) -> None:
     async with (
         api(settings) as container,
@@ -74,18 +93,7 @@ async def serve(settings: Settings, *, request_within: float, taken_within: floa
         ]
         app = create_app(container, mounts=mounts)
         asyncio.get_running_loop().call_later(SETTLED_AFTER, settle)
-        config = uvicorn.Config(
-            app,
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            lifespan="on",
-            http=impatient(request_within, taken_within),
-            ws="none",
-            timeout_keep_alive=KEEP_ALIVE,
-            timeout_graceful_shutdown=GRACE,
-            limit_concurrency=CONNECTIONS,
-        )
+        config = configuration(app, settings, impatient(request_within, taken_within))
         with socket.create_server(
             (settings.api_host, settings.api_port), backlog=2048
         ) as listening:

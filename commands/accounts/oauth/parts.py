@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from commands.accounts.keys import AccountKeys
 from commands.accounts.oauth.clients import Clients
 from commands.accounts.oauth.failures import Failures
 from commands.accounts.oauth.ports import Counters, Introspection, People, Revocations
 from commands.accounts.oauth.signing_keys import SigningKeys
+from commands.accounts.oauth.turns import Turns
 from commands.kernel.dispatch import Dispatcher
 from commands.kernel.ports import Clock, Ids, Vault
 
@@ -20,7 +21,8 @@ USER_CODE_FAILURES, USER_CODE_SECONDS = 10, 600
 
 @dataclass(frozen=True)
 class OAuth:
-    """``issuer``: without a slash at its end. ``dispatcher``: of the accounts context."""
+    """``issuer``: without a slash at its end. ``dispatcher``: of the accounts context.
+    ``refreshes``: by grant."""
 
     issuer: str
     clock: Clock
@@ -35,6 +37,7 @@ class OAuth:
     revocations: Revocations
     client_failures: Failures
     user_code_failures: Failures
+    refreshes: Turns = field(default_factory=Turns)
 
 
 def failures(counters: Counters) -> tuple[Failures, Failures]:

@@ -30,7 +30,7 @@ from domain.kernel.errors import VersionConflict
 from domain.kernel.recorded import Context
 
 TRIES = 8
-"""Of a refresh at which others refresh the same grant."""
+"""Of a refresh at which other processes refresh the same grant."""
 Form = Mapping[str, str]
 
 
@@ -129,7 +129,16 @@ async def _by_refresh_token(
     shape = token_family.REFRESH.fullmatch(token)
     if shape is None:
         raise InvalidGrant("the refresh token is malformed")
-    key = token_family.key_of(shape[1])
+    async with oauth.refreshes.of(shape[1]):
+        tokens = await _rotated(oauth, context, client, form, token_family.key_of(shape[1]))
+    return await _answer(oauth, tokens)
+
+
+async def _rotated(
+    oauth: OAuth, context: Context, client: KnownClient, form: Form, key: str
+) -> Tokens:
+    """Tried again where another process has refreshed the same grant meanwhile."""
+    token = form["refresh_token"]
     for _ in range(TRIES):
         held = await oauth.vault.get(key)
         if held is None:
@@ -145,7 +154,7 @@ async def _by_refresh_token(
             await oauth.vault.put(key, value, expected=family.version)
         except VersionConflict:
             continue
-        return await _answer(oauth, tokens)
+        return tokens
     raise too_contended()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -189,6 +190,27 @@ async def test_refreshes_at_once_all_succeed_with_grace(world: OAuthWorld) -> No
     assert len(tokens) == 5
     for token in tokens:
         assert await world.oauth.introspection.introspect(token) is not None
+
+
+async def test_a_crowd_of_refreshes_is_answered_though_the_vault_takes_its_time(
+    world: OAuthWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.server.profile(Profile.ALEXA)
+    first = await world.linked("alexa", ALEXA)
+    found = world.server.vault.get
+
+    async def slowly(key: str) -> dict[str, Any] | None:
+        await asyncio.sleep(0)
+        value = await found(key)
+        await asyncio.sleep(0)
+        return value
+
+    monkeypatch.setattr(world.server.vault, "get", slowly)
+    answers = await asyncio.gather(
+        *(world.refresh("alexa", first["refresh_token"]) for _ in range(16))
+    )
+    assert {one.status_code for one in answers} == {200}
+    assert len({one.json()["refresh_token"] for one in answers}) == 1
 
 
 async def test_refreshes_at_once_of_an_own_app_end_it(world: OAuthWorld) -> None:
