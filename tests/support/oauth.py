@@ -28,9 +28,9 @@ from commands.accounts.oauth.profiles import Wishes, configured
 from commands.accounts.oauth.signing_keys import SigningKeys
 from commands.kernel.dispatch import Decide, Dispatcher, NoHints, R, Repository
 from domain.accounts.client import ClientConfig, Profile
-from domain.kernel.errors import HintsUnavailable
 from domain.kernel.event import Event
 from domain.kernel.recorded import Context
+from tests.support.accounts import MovableClock, SharedCounters
 from tests.support.events import AT
 
 ISSUER = "https://id.homecast.test"
@@ -50,31 +50,6 @@ BYE = "https://shop.example/bye"
 def challenge_of(verifier: str) -> str:
     digest = hashlib.sha256(verifier.encode()).digest()
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
-
-
-class OAuthClock:
-    def __init__(self) -> None:
-        self.at = AT
-
-    def now(self) -> datetime:
-        return self.at
-
-    def advance(self, **times: float) -> None:
-        self.at += timedelta(**times)
-
-
-class SharedCounters:
-    """Of all processes of a test."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, int] = {}
-        self.away = False
-
-    async def add(self, key: str, amount: int, *, keep_seconds: int) -> int:
-        if self.away:
-            raise HintsUnavailable("away")
-        self.values[key] = self.values.get(key, 0) + amount
-        return self.values[key]
 
 
 class ToldRevocations:
@@ -130,7 +105,7 @@ class Server:
     """One process; ``beside`` makes another one on the same stores."""
 
     def __init__(self, like: Server | None = None) -> None:
-        self.clock: OAuthClock = like.clock if like else OAuthClock()
+        self.clock: MovableClock = like.clock if like else MovableClock(AT)
         self.ids: Ulids = like.ids if like else Ulids()
         self.vault: MemoryVault = like.vault if like else MemoryVault()
         self.store: MemoryEventStore = like.store if like else MemoryEventStore(self.vault)

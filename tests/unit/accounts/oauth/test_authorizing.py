@@ -286,7 +286,7 @@ async def test_a_client_that_wants_no_page_gets_an_error_instead(server: Server)
     assert await told(session) == "consent_required"
     await link(server, session)
     assert await step(server, session, prompt="none") == Step.ISSUE
-    server.clock.advance(seconds=61)
+    server.clock.move(seconds=61)
     assert await told(session, max_age="60") == "login_required"
 
 
@@ -300,14 +300,14 @@ async def back(server: Server, request: AuthorizationRequest) -> AuthorizationRe
 async def test_a_sign_in_anew_is_asked_for_once(server: Server, wish: dict[str, str]) -> None:
     await server.profile(Profile.OWN_APP)
     old = await server.sign_in()
-    server.clock.advance(minutes=1)
+    server.clock.move(minutes=1)
     request = await request_of(server, "own-app", APP, **pkce(), **wish)
     assert await authorizing.next_step(server.oauth, request, old) == Step.SIGN_IN
     again = await back(server, request)
     assert await authorizing.next_step(server.oauth, again, old) == Step.SIGN_IN
     with pytest.raises(AuthorizationRefused):
         await authorizing.approve(server.oauth, again, old)
-    server.clock.advance(seconds=40)
+    server.clock.move(seconds=40)
     new = await server.sign_in()
     assert await authorizing.next_step(server.oauth, again, new) == Step.ISSUE
     assert await allow(server, again, new)
@@ -337,7 +337,7 @@ async def test_what_says_since_when_cannot_be_made_by_others(server: Server) -> 
     twice = [*pairs, ("seen", seen)]
     assert (await authorizing.validate(server.oauth, twice)).seen_at is None
     assert (await authorizing.validate(server.oauth, pairs)).seen_at is not None
-    server.clock.advance(hours=1)
+    server.clock.move(hours=1)
     assert (await authorizing.validate(server.oauth, pairs)).seen_at is None
 
 

@@ -83,10 +83,10 @@ async def test_services_are_listed_with_what_they_may(server: Server) -> None:
     await server.profile(Profile.ALEXA)
     session = await server.sign_in()
     await linked(server, "own-app", APP, session)
-    server.clock.advance(hours=1)
+    server.clock.move(hours=1)
     answer = await linked(server, "alexa", ALEXA, session)
     since = server.clock.now()
-    server.clock.advance(hours=1)
+    server.clock.move(hours=1)
     client = await server.oauth.clients.find("alexa")
     assert client is not None
     form = {"grant_type": "refresh_token", "refresh_token": answer.refresh_token or ""}
@@ -98,6 +98,6 @@ async def test_services_are_listed_with_what_they_may(server: Server) -> None:
     ]
     assert (services[0].since, services[0].last_used_at) == (since, server.clock.now())
     assert services[0].scopes == answer.scopes
-    server.clock.advance(days=91)
+    server.clock.move(days=91)
     assert [one.client_id for one in await list_services(server.oauth, ACCOUNT)] == ["alexa"]
     assert await list_services(server.oauth, OTHER) == []

@@ -113,7 +113,7 @@ async def test_without_openid_there_is_none(server: Server) -> None:
 
 async def test_a_hint_is_believed_long_after_it_is_over(server: Server) -> None:
     token = await signed(server)
-    server.clock.advance(days=90)
+    server.clock.move(days=90)
     hint = await read_hint(server.oauth, token)
     assert (hint.account_id, hint.client_id) == (ACCOUNT, "own-app")
 
@@ -208,16 +208,16 @@ async def states(server: Server) -> list[str]:
 async def test_keys_rotate_after_ninety_days_having_been_published_before(server: Server) -> None:
     first = await server.oauth.signing_keys.ring()
     upcoming, token = first.only(KeyState.NEXT), await signed(server)
-    server.clock.advance(days=89)
+    server.clock.move(days=89)
     assert (await server.beside().oauth.signing_keys.signer()).ring == first
-    server.clock.advance(days=1)
+    server.clock.move(days=1)
     later = server.beside().oauth
     signer = await later.signing_keys.signer()
     assert upcoming is not None
     assert signer.kid == upcoming.kid
     assert await states(server) == ["retired", "current", "next"]
     assert len(await later.signing_keys.published()) == 3, "the old one for a week"
-    server.clock.advance(days=7)
+    server.clock.move(days=7)
     assert len(await later.signing_keys.published()) == 2
     assert (await read_hint(later, token)).account_id == ACCOUNT
 
@@ -225,7 +225,7 @@ async def test_keys_rotate_after_ninety_days_having_been_published_before(server
 async def test_a_private_key_goes_when_it_signs_no_more(server: Server) -> None:
     await server.oauth.signing_keys.signer()
     old = (await server.oauth.signing_keys.ring()).only(KeyState.CURRENT)
-    server.clock.advance(days=90)
+    server.clock.move(days=90)
     await server.beside().oauth.signing_keys.signer()
     held = {key for key in server.vault.items if key.startswith("signing-key#")}
     assert old is not None
@@ -235,7 +235,7 @@ async def test_a_private_key_goes_when_it_signs_no_more(server: Server) -> None:
 
 async def test_processes_that_rotate_at_once_come_to_the_same(server: Server) -> None:
     await server.oauth.signing_keys.signer()
-    server.clock.advance(days=90)
+    server.clock.move(days=90)
     others = [server.beside().oauth.signing_keys for _ in range(4)]
     signers = await asyncio.gather(*(one.signer() for one in others))
     assert len({one.kid for one in signers}) == 1
@@ -256,7 +256,7 @@ async def test_a_process_that_remembers_the_old_key_signs_what_others_verify(
     server: Server,
 ) -> None:
     before = await server.oauth.signing_keys.signer()
-    server.clock.advance(days=90)
+    server.clock.move(days=90)
     await server.beside().oauth.signing_keys.signer()
     assert await server.oauth.signing_keys.signer() is before
     token = await signed(server)
@@ -272,7 +272,7 @@ async def test_an_operator_rotates_only_to_a_key_that_all_know(server: Server) -
     server.clock.at = made.since + timedelta(minutes=119)
     with pytest.raises(KeyNotPublished):
         await keys.rotate()
-    server.clock.advance(minutes=1)
+    server.clock.move(minutes=1)
     assert (await keys.rotate()).only(KeyState.CURRENT) == made.model_copy(
         update={"state": KeyState.CURRENT, "since": server.clock.now()}
     )

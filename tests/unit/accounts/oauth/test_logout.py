@@ -23,7 +23,7 @@ async def test_who_shows_an_id_token_of_this_sign_in_signs_out_without_a_questio
 ) -> None:
     session = await ready.sign_in()
     token = (await linked(ready, "own-app", APP, session)).id_token
-    ready.clock.advance(days=3)  # an ID token that is over does here
+    ready.clock.move(days=3)  # an ID token that is over does here
     parameters = [
         ("id_token_hint", token or ""),
         ("post_logout_redirect_uri", "https://app.homecast.test/"),

@@ -81,11 +81,11 @@ async def test_who_asks_too_often_is_slowed_down(device: OAuthWorld) -> None:
     code = (await begun(device))["device_code"]
     told = []
     for pause in (0, 5, 1, 5, 10):
-        device.server.clock.advance(seconds=pause)
+        device.server.clock.move(seconds=pause)
         told.append((await poll(device, code)).json()["error"])
     wait, slow = "authorization_pending", "slow_down"
     assert told == [wait, wait, slow, slow, slow]
-    device.server.clock.advance(seconds=20)
+    device.server.clock.move(seconds=20)
     assert (await poll(device, code)).json()["error"] == wait
 
 
@@ -100,7 +100,7 @@ async def test_a_no_is_told_to_the_device(device: OAuthWorld) -> None:
 async def test_codes_are_over_after_ten_minutes(device: OAuthWorld) -> None:
     shown = await begun(device)
     request = await look_up(device, shown["user_code"])
-    device.server.clock.advance(minutes=10)
+    device.server.clock.move(minutes=10)
     assert error_of(await poll(device, shown["device_code"])) == (400, "expired_token")
     with pytest.raises(UserCodeNotFound):
         await look_up(device, shown["user_code"])

@@ -61,10 +61,10 @@ async def test_what_is_over_is_inactive(world: OAuthWorld) -> None:
     linked = await world.linked("web", WEB)
     rotated = (await world.refresh("web", linked["refresh_token"])).json()
     assert await world.introspect("web", linked["refresh_token"]) == {"active": False}
-    world.server.clock.advance(hours=1)
+    world.server.clock.move(hours=1)
     assert await world.introspect("web", rotated["access_token"]) == {"active": False}
     assert (await world.introspect("web", rotated["refresh_token"]))["active"]
-    world.server.clock.advance(days=30)
+    world.server.clock.move(days=30)
     assert await world.introspect("web", rotated["refresh_token"]) == {"active": False}
 
 
@@ -73,7 +73,7 @@ async def test_a_replaced_token_is_active_while_it_still_does(world: OAuthWorld)
     linked = await world.linked("alexa", ALEXA)
     await world.refresh("alexa", linked["refresh_token"])
     assert (await world.introspect("alexa", linked["refresh_token"]))["active"]
-    world.server.clock.advance(minutes=5)
+    world.server.clock.move(minutes=5)
     assert await world.introspect("alexa", linked["refresh_token"]) == {"active": False}
 
 

@@ -78,9 +78,9 @@ async def test_two_processes_give_nothing_twice_for_one_code(world: OAuthWorld) 
 async def test_a_code_is_good_for_a_minute(world: OAuthWorld) -> None:
     await world.server.profile(Profile.OWN_APP)
     early, late = await world.code("own-app", APP), await world.code("own-app", APP)
-    world.server.clock.advance(seconds=59)
+    world.server.clock.move(seconds=59)
     assert (await world.redeem("own-app", early, APP)).status_code == 200
-    world.server.clock.advance(seconds=1)
+    world.server.clock.move(seconds=1)
     assert error_of(await world.redeem("own-app", late, APP)) == (400, "invalid_grant")
 
 
@@ -170,10 +170,10 @@ async def test_an_assistants_old_token_does_for_five_minutes(world: OAuthWorld) 
     await world.server.profile(Profile.ALEXA)
     first = await world.linked("alexa", ALEXA)
     second = (await world.refresh("alexa", first["refresh_token"])).json()
-    world.server.clock.advance(seconds=299)
+    world.server.clock.move(seconds=299)
     again = (await world.refresh("alexa", first["refresh_token"])).json()
     assert again["refresh_token"] == second["refresh_token"]
-    world.server.clock.advance(seconds=1)
+    world.server.clock.move(seconds=1)
     refused = await world.refresh("alexa", first["refresh_token"])
     assert error_of(refused) == (400, "invalid_grant")
 
@@ -246,9 +246,9 @@ async def test_a_refresh_token_of_another_client_does_nothing(world: OAuthWorld)
 async def test_a_grant_that_is_not_refreshed_ends(world: OAuthWorld) -> None:
     await world.server.profile(Profile.WEB)
     first = await world.linked("web", WEB)
-    world.server.clock.advance(days=29)
+    world.server.clock.move(days=29)
     second = (await world.refresh("web", first["refresh_token"])).json()
-    world.server.clock.advance(days=30)
+    world.server.clock.move(days=30)
     refused = await world.refresh("web", second["refresh_token"])
     assert error_of(refused) == (400, "invalid_grant")
 
@@ -259,9 +259,9 @@ async def test_a_grant_ends_at_its_greatest_age_however_often_it_is_refreshed(
     await world.server.profile(Profile.WEB)
     token = (await world.linked("web", WEB))["refresh_token"]
     for _ in range(18):
-        world.server.clock.advance(days=20)
+        world.server.clock.move(days=20)
         token = (await world.refresh("web", token)).json()["refresh_token"]
-    world.server.clock.advance(days=5)
+    world.server.clock.move(days=5)
     assert error_of(await world.refresh("web", token)) == (400, "invalid_grant")
 
 
