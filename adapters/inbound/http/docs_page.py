@@ -11,6 +11,8 @@ from typing import Any, cast
 
 from fastapi import FastAPI, Response
 
+from adapters.inbound.http.problems import MEDIA_TYPE
+
 INDEX = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -33,11 +35,16 @@ HEADERS = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff
 
 
 def described(app: FastAPI) -> dict[str, Any]:
-    """FastAPI's own description, and that every operation below ``/v1`` takes a bearer token."""
+    """FastAPI's own description, that every operation below ``/v1`` takes a bearer token, and that
+    problems have a media type of their own."""
     if app.openapi_schema is None:
         schema = FastAPI.openapi(app)
         schemes = schema.setdefault("components", {}).setdefault("securitySchemes", {})
         schemes[SCHEME] = {"type": "http", "scheme": "bearer"}
+        for operation in (one for path in schema["paths"].values() for one in path.values()):
+            content = operation["responses"].get("default", {}).get("content", {})
+            if "application/json" in content:
+                content[MEDIA_TYPE] = content.pop("application/json")
         for path, operations in schema["paths"].items():
             for operation in operations.values() if path.startswith("/v1") else ():
                 operation["security"] = [{SCHEME: []}]

@@ -44,7 +44,13 @@ class Site:
             introspection=app.state.parts.tokens,
             revocations=server.api.token_states,
         )
-        pages = AccountPages(server.parts, oauth, tracer=server.api.tracer, outbox=server)
+        pages = AccountPages(
+            server.parts,
+            oauth,
+            tracer=server.api.tracer,
+            outbox=server,
+            memberships=server.api.memberships,
+        )
         mount_protocol(app, parts=OAuthParts(oauth, server.api.tracer))
         mount_pages(app, pages=pages)
 
