@@ -30,7 +30,7 @@ async def test_a_healthy_stack_gets_no_complaint_but_that_the_processes_do_not_r
     found = await examined(stack_environment)
     complaints = {one.subject for one in found.values() if one.verdict is not Verdict.OK}
     assert complaints == {"api", "gateway"}
-    assert len([one for one in found if one.startswith("table ")]) == 23
+    assert len([one for one in found if one.startswith("table ")]) == 25
 
 
 async def test_missing_settings_are_named() -> None:
