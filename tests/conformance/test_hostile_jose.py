@@ -30,7 +30,8 @@ from commands.accounts.oauth.id_tokens import LARGEST_HINT, InvalidHint, id_toke
 from commands.accounts.token_family import TokenFamily
 from commands.devices.ownership import credential_key
 from domain.kernel.ids import device_id_of
-from tests.support.oauth import ACCOUNT, OAuthClock, Server
+from tests.support.accounts import MovableClock
+from tests.support.oauth import ACCOUNT, Server
 
 BOM = b"\xef\xbb\xbf"
 SECONDS = 1.0
@@ -111,9 +112,13 @@ class DevicePlace(Place):
         self.private = ed25519.Ed25519PrivateKey.generate()
         self.public_raw = self.private.public_key().public_bytes_raw()
         self.id = device_id_of(self.public_raw)
-        jwk = {"kty": "OKP", "crv": "Ed25519", "x": encoded(self.public_raw)}
+        jwk: dict[str, Any] = {
+            "kty": "OKP",
+            "crv": "Ed25519",
+            "x": encoded(self.public_raw),
+        }
         self.public_pem = OKPKey.import_key(jwk).as_pem(private=False)
-        self.at = OAuthClock().now()
+        self.at = MovableClock().now()
         moment = int(self.at.timestamp())
         self.claims: dict[str, Any] = {
             "iss": self.id,
@@ -148,7 +153,7 @@ class CredentialPlace(DevicePlace):
     async def read(self, token: str) -> object:
         vault = MemoryVault()
         await vault.put(credential_key(self.id), {"public_key": self.public_raw.hex()})
-        return await Credentials(vault, OAuthClock()).device_of(f"Bearer {token}")
+        return await Credentials(vault, MovableClock()).device_of(f"Bearer {token}")
 
 
 REFUSALS = (InvalidHint, InvalidProof, CredentialRefused)
@@ -192,7 +197,20 @@ async def no_signature(place: Place) -> dict[str, str]:
     return {**unsigned, **kept, "signature left out": f"{header}.{payload}."}
 
 
-NO_ALGORITHMS = ["none", "None", "NONE", "nOnE", "", None, [], ["none"], {}, 0, True, "none\x00"]
+NO_ALGORITHMS: list[Any] = [
+    "none",
+    "None",
+    "NONE",
+    "nOnE",
+    "",
+    None,
+    [],
+    ["none"],
+    {},
+    0,
+    True,
+    "none\x00",
+]
 
 
 async def other_algorithms(place: Place) -> dict[str, str]:

@@ -55,6 +55,8 @@ OURS = ("", "home.example", "shop.example", "app.homecast.test")
 class Served:
     """An application in a loop of its own, for tests that hypothesis runs without one."""
 
+    app: FastAPI
+
     def __init__(self) -> None:
         self.runner = asyncio.Runner()
         self.stack = AsyncExitStack()
@@ -179,11 +181,12 @@ async def send(api: Served, case: Any) -> httpx.Response:
     kwargs = case.as_transport_kwargs(base_url="http://homecast")
     asked = {k: v for k, v in kwargs.items() if k in REQUESTS}
     prepared = requests.Request(**asked).prepare()
-    headers = {**{str(k): v for k, v in prepared.headers.items()}, **api.headers}
+    headers = {**{str(k): str(v) for k, v in prepared.headers.items()}, **api.headers}
+    body: Any = prepared.body
     transport = httpx.ASGITransport(api.app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport) as client:
         return await client.request(
-            str(prepared.method), str(prepared.url), headers=headers, content=prepared.body
+            str(prepared.method), str(prepared.url), headers=headers, content=body
         )
 
 
@@ -287,7 +290,10 @@ class Pages(Served):
         address = f"10.{self.requests >> 16 & 255}.{self.requests >> 8 & 255}.{self.requests & 255}"
         transport = httpx.ASGITransport(self.app, client=(address, 1), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url=PUBLIC_URL) as client:
-            headers = {"Content-Type": media_type.encode("latin-1"), "Cookie": cookies}
+            headers = {
+                b"Content-Type": media_type.encode("latin-1"),
+                b"Cookie": cookies.encode(),
+            }
             if method == "GET":
                 return await client.get(f"{path}?{form}", headers={"Cookie": cookies})
             return await client.request(method, path, content=content, headers=headers)
@@ -328,7 +334,8 @@ def fields_of(path: str, real: tuple[str, ...]) -> st.SearchStrategy[Fields]:
     values = st.sampled_from((*HOSTILE, *KNOWN, *real)) | st.text(max_size=30)
     names = st.sampled_from(NAMES) | st.text(max_size=10)
     some = st.dictionaries(names, values, max_size=7)
-    begun = st.sampled_from(BEGUN.get(path, [{}])) | st.just({})
+    nothing: dict[str, str] = {}
+    begun = st.sampled_from(BEGUN.get(path, [nothing])) | st.just(nothing)
     whole = st.tuples(begun, some).map(lambda two: [*{**two[1], **two[0]}.items()])
     return whole | whole | whole | st.lists(st.tuples(names, values), max_size=9)
 

@@ -16,6 +16,7 @@ from adapters.inbound.http.accounts.routes import mount as mount_pages
 from adapters.inbound.http.app import create_app
 from adapters.inbound.http.oauth.parts import OAuthParts
 from adapters.inbound.http.oauth.routes import mount as mount_protocol
+from commands.accounts.bearers import VaultRevocations
 from commands.accounts.oauth.clients import IssueSecret, RegisterClient, issue_secret, register
 from commands.accounts.oauth.profiles import Wishes, configured
 from domain.accounts.client import Profile
@@ -42,7 +43,7 @@ class Site:
         oauth = replace(
             server.oauth,
             introspection=app.state.parts.tokens,
-            revocations=server.api.token_states,
+            revocations=VaultRevocations(server.vault, server.api.token_states),
         )
         pages = AccountPages(
             server.parts,
