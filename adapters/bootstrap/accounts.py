@@ -18,7 +18,7 @@ from adapters.settings import Settings
 from commands.accounts.keys import KEY_BYTES, AccountKeys
 
 if TYPE_CHECKING:
-    from adapters.bootstrap.core import WriteSide
+    from adapters.bootstrap.core import Core, WriteSide
     from adapters.bootstrap.http import Api
     from adapters.outbound.dynamodb.vault import DynamoDbVault
     from adapters.outbound.keys.dynamodb_keyring import DynamoDbKeyring
@@ -73,8 +73,12 @@ class Accounts:
 
 
 @asynccontextmanager
-async def accounts(settings: Settings, api: Api) -> AsyncIterator[Accounts]:
-    """Imported here is what no function has in its archive."""
+async def account_parts(
+    settings: Settings, core: Core, counters: RedisCounters
+) -> AsyncIterator[Parts]:
+    """What the commands take. Raises ``ValueError`` without keys of accounts.
+
+    Imported here is what no function has in its archive."""
     from adapters.outbound.keys.secrets import KeyringSeals
     from adapters.outbound.passwords.argon2 import Argon2Passwords
     from adapters.outbound.passwords.common import common_passwords
@@ -86,19 +90,25 @@ async def accounts(settings: Settings, api: Api) -> AsyncIterator[Accounts]:
     async with AsyncExitStack() as stack:
         passwords = await stack.enter_async_context(Argon2Passwords())
         parts = Parts(
-            dispatcher=api.accounts.dispatcher,
-            vault=api.vault,
-            clock=api.clock,
-            ids=api.ids,
+            dispatcher=core.accounts.dispatcher,
+            vault=core.vault,
+            clock=core.clock,
+            ids=core.ids,
             keys=keys,
             passwords=passwords,
             rules=PasswordRules(await asyncio.to_thread(common_passwords)),
-            seals=KeyringSeals(api.keyring),
-            attempts=Attempts(api.counters, keys, api.clock),
+            seals=KeyringSeals(core.keyring),
+            attempts=Attempts(counters, keys, core.clock),
             public_url=settings.issuer,
             deletion_waits=timedelta(days=settings.deletion_days),
         )
         stack.push_async_callback(parts.later.settled)
+        yield parts
+
+
+@asynccontextmanager
+async def accounts(settings: Settings, api: Api) -> AsyncIterator[Accounts]:
+    async with account_parts(settings, api, api.counters) as parts:
         yield Accounts(
             settings=settings,
             clock=api.clock,
@@ -109,8 +119,8 @@ async def accounts(settings: Settings, api: Api) -> AsyncIterator[Accounts]:
             link=api.link,
             accounts=api.accounts,
             keyring=api.keyring,
-            keys=keys,
-            passwords=passwords,
+            keys=parts.keys,
+            passwords=parts.passwords,
             parts=parts,
             mail_folder=settings.mail_folder if settings.mailer == "local" else None,
         )

@@ -12,7 +12,7 @@ from commands.accounts.keys import AccountKeys
 from commands.accounts.oauth.clients import Clients
 from commands.accounts.oauth.parts import OAuth, failures
 from commands.accounts.oauth.ports import Introspection, People, Revocations
-from commands.accounts.oauth.seeding import ensure_cli
+from commands.accounts.oauth.seeding import ensure_cli, ensure_dashboard
 from commands.accounts.oauth.signing_keys import SigningKeys
 from domain.kernel.recorded import Context
 
@@ -46,7 +46,9 @@ async def oauth(
         user_code_failures=codes,
     )
     started = api.ids.new()
-    await ensure_cli(parts.dispatcher, parts.vault, Context(started, started, "platform"))
+    context = Context(started, started, "platform")
+    await ensure_cli(parts.dispatcher, parts.vault, context)
+    await ensure_dashboard(parts.dispatcher, parts.vault, context, parts.issuer)
     return OAuthParts(parts, api.tracer)
 
 

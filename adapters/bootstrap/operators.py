@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from adapters.faststream_aws import SQSBroker
     from adapters.outbound.read_side import ReadSide
     from commands.accounts.oauth.signing_keys import SigningKeys
+    from commands.accounts.parts import Parts
 
 
 @asynccontextmanager
@@ -123,3 +124,16 @@ async def signing_keys(parts: Core) -> AsyncIterator[SigningKeys]:
     async with AsyncExitStack() as stack:
         wrapper = await key_wrapper(parts.settings, aws(parts.settings), stack)
         yield SigningKeys(parts.vault, wrapper, parts.clock)
+
+
+@asynccontextmanager
+async def account_operator(settings: Settings) -> AsyncIterator[Parts]:
+    """What the commands about accounts take. Raises ``ValueError`` without keys of accounts."""
+    from adapters.bootstrap.accounts import account_parts
+    from adapters.outbound.redis.counters import RedisCounters
+
+    async with (
+        operator(settings) as parts,
+        account_parts(settings, parts, RedisCounters(parts.link)) as made,
+    ):
+        yield made

@@ -445,7 +445,7 @@ async def test_the_pages_lead_to_each_other_without_signing_in_again(
         await page.get_by_role("link", name="Ads", exact=True).click()
         await expect(card(page, ads, "FAILED")).to_be_visible()
         await page.get_by_role("button", name="Sign out").click()
-        await expect(page.get_by_label("Access token")).to_be_focused()
+        await expect(page.get_by_role("button", name="Sign in")).to_be_focused()
         assert await page.evaluate("sessionStorage.length") == 0
 
 

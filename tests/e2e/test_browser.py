@@ -254,12 +254,13 @@ async def test_a_token_that_is_refused_leads_back_to_the_sign_in(
         page = visited.page
         await expect(page.get_by_text("This token is not valid")).to_be_visible()
         await page.get_by_label("Access token").fill(TOKEN)
-        await page.get_by_role("button", name="Sign in").click()
+        await page.get_by_role("button", name="Use the token").click()
         await expect(page.get_by_role("article")).to_have_count(12)
         await page.reload()
         await expect(page.get_by_role("article")).to_have_count(12)
+        await expect(page.get_by_role("link", name="Account")).to_be_hidden()
         await page.get_by_role("button", name="Sign out").click()
-        await expect(page.get_by_label("Access token")).to_be_focused()
+        await expect(page.get_by_role("button", name="Sign in")).to_be_focused()
         assert await page.evaluate("sessionStorage.length") == 0
         assert await complaints_about(visited, other_than="401") == []
 

@@ -47,8 +47,12 @@ async def test_commands_flow_until_ctrl_c_and_the_same_home_is_there_the_next_ti
 ) -> None:
     said = await read_until(terminal, "SUCCEEDED in")
     environment = read_environment(tmp_path / ".homecast" / "environment")
-    token = json.loads((tmp_path / ".homecast" / "demo.json").read_text())["token"]
+    home = json.loads((tmp_path / ".homecast" / "demo.json").read_text())
+    assert (tmp_path / ".homecast" / "demo.json").stat().st_mode & 0o777 == 0o600
+    token, public_url = home["token"], environment["HOMECAST_PUBLIC_URL"]
     assert f"{environment['HOMECAST_API_URL']}/#token={token}" in said
+    assert f"{public_url}/account  (demo@homecast.example / {home['password']})" in said
+    assert f"{public_url}/dev/outbox" in said
     pids = running(tmp_path)
     assert pids.keys() >= {"ministack", "redis", "api", "gateway", "relay", "projector", "devices"}
 
@@ -64,6 +68,7 @@ async def test_commands_flow_until_ctrl_c_and_the_same_home_is_there_the_next_ti
     again = await start(tmp_path)
     said = await read_until(again, "SUCCEEDED in")
     assert f"#token={token}" in said
+    assert f"(demo@homecast.example / {home['password']})" in said
     assert "4 devices come online" in said
     again.send_signal(signal.SIGTERM)
     assert await asyncio.wait_for(again.wait(), 60) == 0

@@ -19,8 +19,10 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from adapters.inbound.dashboard import mount
 from domain.devices.capabilities import KINDS, DeviceKind, command_names
+from tests.support.fake_oauth import FakeOAuth
 
 TOKEN = "hc_" + "x" * 43
+HOME = "01M83HZ9BTRM3T4TJHKCWEYMQ9"
 NAMES = {
     DeviceKind.ON_OFF_LIGHT: "Hall light",
     DeviceKind.DIMMABLE_LIGHT: "Kitchen light",
@@ -95,6 +97,10 @@ class FakeHome:
         self.refused = 0
         """Streams that were asked for while it was not reachable."""
         self.url = ""
+        self.oauth = FakeOAuth()
+        self.homes = [{"home_id": HOME, "role": "owner", "since": None, "ends_at": None}]
+        self.elsewhere: dict[str, list[dict[str, Any]]] = {}
+        """Devices of other homes, by the home's id."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     def id_of(self, name: str) -> str:
@@ -175,6 +181,8 @@ class FakeHome:
     def app(self) -> FastAPI:
         app = FastAPI()
         mount(app)
+        self.oauth.mount(app)
+        app.add_api_route("/v1/homes", self._homes, methods=["GET"])
         app.add_api_route("/v1/live", self._live, methods=["GET"])
         commands = "/v1/devices/{device_id}/commands"
         app.add_api_route(commands, self._submit, methods=["POST"])
@@ -185,8 +193,8 @@ class FakeHome:
     async def _submit(self, device_id: str, request: Request) -> Response:
         self.keys.append(request.headers["idempotency-key"])
         if self.problems:
-            status, problem = self.problems.pop(0)
-            return JSONResponse(problem, status, media_type="application/problem+json")
+            status, content = self.problems.pop(0)
+            return JSONResponse(content, status, media_type="application/problem+json")
         return JSONResponse(self.accept(device_id, await request.json()), 202)
 
     async def _command(self, device_id: str, number: int) -> Response:
@@ -197,19 +205,30 @@ class FakeHome:
         self.move(command, "CANCELED")
         return JSONResponse(command)
 
-    async def _live(self, request: Request) -> Response:
+    def lets_in(self, request: Request) -> bool:
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        return token == TOKEN or self.oauth.accepts(token)
+
+    async def _homes(self, request: Request) -> Response:
+        if not self.lets_in(request):
+            return problem(401, "unauthenticated")
+        return JSONResponse({"items": self.homes})
+
+    async def _live(self, request: Request, home: str = HOME) -> Response:
         if not self.reachable:
             self.refused += 1
             return Response(status_code=503)
-        if request.headers.get("authorization") != f"Bearer {TOKEN}":
-            problem = {"title": "Not signed in", "status": 401, "code": "unauthenticated"}
-            return JSONResponse(problem, 401, media_type="application/problem+json")
-        return StreamingResponse(self._events(), media_type="text/event-stream")
+        if not self.lets_in(request):
+            return problem(401, "unauthenticated")
+        if home not in (HOME, *self.elsewhere):
+            return problem(404, "home_not_found")
+        devices = [*self.devices.values()] if home == HOME else self.elsewhere[home]
+        return StreamingResponse(self._events(devices), media_type="text/event-stream")
 
-    async def _events(self) -> AsyncIterator[bytes]:
+    async def _events(self, devices: list[dict[str, Any]]) -> AsyncIterator[bytes]:
         stream: asyncio.Queue[tuple[str, Any] | None] = asyncio.Queue()
         commands = [*reversed(self.commands.values())]
-        stream.put_nowait(("snapshot", {"devices": [*self.devices.values()], "commands": commands}))
+        stream.put_nowait(("snapshot", {"devices": devices, "commands": commands}))
         self.streams.add(stream)
         try:
             while (message := await stream.get()) is not None:
@@ -220,7 +239,7 @@ class FakeHome:
 
     async def __aenter__(self) -> Self:
         listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        self.url = self.oauth.issuer = f"http://127.0.0.1:{listener.getsockname()[1]}"
         config = uvicorn.Config(self.app(), log_level="warning", lifespan="off", ws="none")
         self._server = uvicorn.Server(config)
         self._served = asyncio.create_task(self._server.serve([listener]))
@@ -232,6 +251,11 @@ class FakeHome:
         self._server.should_exit = True
         with contextlib.suppress(asyncio.CancelledError):
             await self._served
+
+
+def problem(status: int, code: str) -> Response:
+    content = {"title": code, "status": status, "code": code}
+    return JSONResponse(content, status, media_type="application/problem+json")
 
 
 def _device(kind: DeviceKind) -> dict[str, Any]:

@@ -7,19 +7,26 @@ import json
 import random
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from adapters.bootstrap.operators import operator
+from adapters.bootstrap.operators import account_operator, operator
 from adapters.inbound.cli.local import inherited
 from adapters.outbound.embedded.program import Program
 from adapters.settings import Settings
+from commands.accounts.opening import new_password, open_account
 from commands.accounts.tokens import ADS_MANAGE, ADS_READ, ADS_REQUEST, SCOPES, issue_token
+from domain.accounts.account import AccountExists
+from domain.accounts.email_address import EmailTaken
+from domain.kernel.errors import SubjectForgotten
+from domain.kernel.recorded import Context
 
+EMAIL = "demo@homecast.example"
 SECONDS_BETWEEN_COMMANDS = 5.0
 SECONDS_TO_WAIT = 10
 SECONDS_TO_COME_ONLINE = 60.0
@@ -54,15 +61,29 @@ COMMANDS: dict[str, Arguments] = {
 
 @dataclass(frozen=True)
 class Home:
+    """``email``, ``password``: as they were at the first start; None where they are not known."""
+
     account_id: str
-    token: str
+    token: str = field(repr=False)
+    email: str | None = None
+    password: str | None = field(default=None, repr=False)
 
 
 async def find_or_make_home(settings: Settings, file: Path) -> Home:
     """The account stays the same when its token has got lost: its devices belong to it."""
     kept = await asyncio.to_thread(read_home, file)
-    if kept is not None and await accepted(settings, kept.token):
+    current = kept is not None and await accepted(settings, kept.token)
+    signs_in = settings.key_file is not None  # functions have no pages of accounts
+    if kept is not None and current and (kept.password or not signs_in):
         return kept
+    home = kept if kept is not None and current else await with_token(settings, kept)
+    if signs_in and home.password is None:
+        home = await with_owner(settings, home)
+    await asyncio.to_thread(write_home, file, home)
+    return home
+
+
+async def with_token(settings: Settings, kept: Home | None) -> Home:
     async with operator(settings) as parts:
         account = kept.account_id if kept else parts.ids.new()
         token, _ = await issue_token(
@@ -73,8 +94,23 @@ async def find_or_make_home(settings: Settings, file: Path) -> Home:
             label="demo",
             scopes=(*SCOPES, ADS_REQUEST, ADS_READ, ADS_MANAGE),
         )
-    home = Home(account, token)
-    await asyncio.to_thread(write_home, file, home)
+    return replace(kept, token=token) if kept else Home(account, token)
+
+
+async def with_owner(settings: Settings, home: Home) -> Home:
+    """With an account to sign in by; unchanged where somebody has opened it already, or had it
+    forgotten. One whose file was lost keeps the address."""
+    password = new_password()
+    other = EMAIL.replace("@", f"-{home.account_id[-8:].lower()}@")
+    async with account_operator(settings) as parts:
+        run = parts.ids.new()
+        context = Context(run, run, "cli:up")
+        for email in (EMAIL, other):
+            with suppress(EmailTaken, AccountExists, SubjectForgotten):
+                await open_account(
+                    parts, context, email=email, password=password, account_id=home.account_id
+                )
+                return replace(home, email=email, password=password)
     return home
 
 
@@ -83,7 +119,7 @@ def read_home(file: Path) -> Home | None:
 
 
 def write_home(file: Path, home: Home) -> None:
-    """For the owner's eyes only: it holds a token."""
+    """For the owner's eyes only: it holds a token and a password."""
     file.touch(mode=0o600)
     file.write_text(json.dumps(asdict(home), indent=1) + "\n")
 

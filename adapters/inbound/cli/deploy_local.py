@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -87,7 +88,8 @@ def found_engines(folder: Path) -> local.Engines | None:
     return local.Engines(ministack, Redis(folder, redis.port), folder / "key")
 
 
-def welcome(api_url: str, home: demo_home.Home, example: str | None) -> str:
+def welcome(environment: Mapping[str, str], home: demo_home.Home, example: str | None) -> str:
+    api_url = environment["HOMECAST_API_URL"]
     url = f"  API   {api_url}/v1/devices\n  Token {home.token}"
     curl = f"\n\nSend a command yourself:\n\n  {example}" if example else ""
     return f"{url}{curl}\n\nCommands of the demo (Ctrl-C stops everything):\n"

@@ -20,6 +20,7 @@ from adapters.inbound.cli import (
     read_models,
     report_commands,
 )
+from adapters.inbound.cli.account_commands import accounts
 from adapters.inbound.cli.backup_commands import backups
 from adapters.inbound.cli.client import ApiClient, Json
 from adapters.inbound.cli.client_commands import clients
@@ -38,6 +39,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     help="Homecast: a platform for the devices of a home.",
 )
+app.add_typer(accounts, name="account")
 app.add_typer(tokens, name="token")
 app.add_typer(clients, name="client")
 app.add_typer(backups, name="backup")

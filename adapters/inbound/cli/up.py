@@ -42,7 +42,7 @@ class Options:
 
 
 Main = Callable[[Options, Steps, Supervisor], Coroutine[Any, Any, None]]
-Welcome = Callable[[str, demo_home.Home, str | None], str]
+Welcome = Callable[[Mapping[str, str], demo_home.Home, str | None], str]
 
 
 def up(
@@ -126,7 +126,7 @@ async def show_demo(
         if len(found) < options.devices:
             steps.warn(f"only {len(found)} devices are online; see {supervisor.log('devices')}")
         steps.plain(f"\nReady after {time.monotonic() - since:.1f} s.\n")
-        steps.plain(welcome(api_url, home, demo_home.example(api_url, home, found)))
+        steps.plain(welcome(environment, home, demo_home.example(api_url, home, found)))
 
         def say(line: str) -> None:
             steps.plain(f"{datetime.now():%H:%M:%S} {line}")  # noqa: DTZ005 the reader's clock
@@ -226,10 +226,18 @@ def write_environment(file: Path, environment: Mapping[str, str]) -> None:
     file.write_text("# Written by `homecast up`.\n" + "\n".join(lines) + "\n")
 
 
-def welcome(api_url: str, home: demo_home.Home, example: str | None) -> str:
-    page = f"  Page  {api_url}/#token={home.token}\n  Ads   {api_url}/ads#token={home.token}\n"
-    page += f"  API   {api_url}/docs"
+def welcome(environment: Mapping[str, str], home: demo_home.Home, example: str | None) -> str:
+    api_url, public_url = (environment[f"HOMECAST_{one}_URL"] for one in ("API", "PUBLIC"))
+    known = f"  ({home.email} / {home.password})" if home.password else ""
+    lines = [
+        f"  Page     {api_url}/#token={home.token}",
+        f"  Ads      {api_url}/ads#token={home.token}",
+        f"  API      {api_url}/docs",
+        f"  Sign in  {public_url}/account{known}",
+        f"  Mails    {public_url}/dev/outbox",
+    ]
     curl = f"\n\nSend a command yourself:\n\n  {example}" if example else ""
+    page = "\n".join(lines)
     return f"{page}{curl}\n\nCommands of the demo (Ctrl-C stops everything):\n"
 
 

@@ -62,7 +62,8 @@ async def _next_step(
         return Step.SIGN_IN
     if "select_account" in request.prompt and request.seen_at is None:
         return Step.SELECT_ACCOUNT
-    if needs_consent(await load(oauth, signed_in.account_id), request):
+    grants = await load(oauth, signed_in.account_id)
+    if needs_consent(grants, request, issuer=oauth.issuer):
         return Step.CONSENT
     return Step.ISSUE
 
@@ -79,14 +80,15 @@ def _is_sign_in_due(oauth: OAuth, request: AuthorizationRequest, signed_in: Sign
     return request.max_age is not None and age > timedelta(seconds=request.max_age)
 
 
-def needs_consent(grants: Grants, request: AuthorizationRequest) -> bool:
+def needs_consent(grants: Grants, request: AuthorizationRequest, *, issuer: str = "") -> bool:
     """Our own clients are not asked about, and nobody is asked the same twice; but where a program
     cannot be told from another one on the same device, a person has to look each time (RFC 8252
-    section 8.6)."""
+    section 8.6). ``issuer``: who answers at its pages is who asks."""
     config = request.client.config
     if "consent" in request.prompt:
         return True
-    if config.public and not request.redirect_uri.startswith("https://"):
+    own_pages = bool(issuer) and request.redirect_uri.startswith(f"{issuer}/")
+    if config.public and not own_pages and not request.redirect_uri.startswith("https://"):
         return True
     return not (config.first_party or grants.allowed(request.client.client_id, request.scopes))
 

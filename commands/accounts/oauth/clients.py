@@ -26,7 +26,7 @@ PREFIX = "client-secret#"
 REMEMBERED_SECONDS = 5.0
 """The longest that a process takes what an operator changed as it was."""
 REMEMBERED = 10_000
-CLI = "homecast-cli"
+CLI, DASHBOARD = "homecast-cli", "homecast-dashboard"
 ID = re.compile(CLIENT_ID)
 
 

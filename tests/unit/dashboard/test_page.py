@@ -226,11 +226,12 @@ globalThis.fetch = async (path, { headers }) => {
   const [status, body, more] = answers.shift();
   return new Response(JSON.stringify(body), { status, headers: more });
 };
-const api = new Api("token", () => {});
+const session = { token: async () => "token", renewed: async () => null };
+const api = new Api(session, () => {});
 await api.submit("lamp", {}, "key");
 await api.command("lamp", 1);
-await api.live("", null).catch(() => {});
-await api.live("", null);
+await api.live(null, "", null).catch(() => {});
+await api.live(null, "", null);
 console.log(JSON.stringify(requests));
 """
 

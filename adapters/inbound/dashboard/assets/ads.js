@@ -17,12 +17,13 @@ const QUICK = 1000; // while something is under way
 const CALM = 5000;
 const PAGE = 100;
 const MOST_PAGES = 20; // of one status, for the catalogue
-const REFUSAL = "This token may not see ads. Make one with the scopes ads:read and ads:manage.";
+const REFUSAL =
+  "You may not see ads. They need an access token with the scopes ads:read and ads:manage.";
 
-/** One signed-in visit, from the token to signing out; `refused` is told of a bad token. */
+/** One signed-in visit, until signing out; `refused` is told that the session has ended. */
 class Visit {
-  constructor(token, refused) {
-    this.api = new Api(token, refused);
+  constructor(session, refused) {
+    this.api = new Api(session, refused);
     this.creatives = new Creatives();
     this.lists = 0; // when all lists were asked for last
     this.connection = new Connection({ complete: () => this.creatives.complete, refusal: REFUSAL });

@@ -22,30 +22,40 @@ export class Problem extends Error {
 }
 
 export class Api {
-  #token;
+  #session;
   #refused;
   #lastWrite = ""; // what later reads may not lag behind
 
-  /** `refused` is called when the token is not accepted. */
-  constructor(token, refused) {
-    this.#token = token;
+  /** `session` has the token; `refused` is called when it is not accepted and there is no other. */
+  constructor(session, refused) {
+    this.#session = session;
     this.#refused = refused;
   }
 
-  async #fetch(path, { method = "GET", headers = {}, body, signal } = {}) {
+  async #fetch(path, options = {}) {
+    const token = await this.#session.token();
+    let response = await this.#sent(token, path, options);
+    if (response.status === 401) {
+      const other = token && (await this.#session.renewed(token));
+      if (other) response = await this.#sent(other, path, options);
+      if (response.status === 401) this.#refused();
+    }
+    this.#lastWrite = response.headers.get(CONSISTENCY) ?? this.#lastWrite;
+    return response;
+  }
+
+  async #sent(token, path, { method = "GET", headers = {}, body, signal }) {
+    if (!token) return new Response(null, { status: 401 });
     const reads = method === "GET" && this.#lastWrite;
     const consistency = reads ? { [CONSISTENCY]: this.#lastWrite } : {};
-    const response = await fetch(path, {
+    return fetch(path, {
       method,
       signal,
       cache: "no-store",
       credentials: "omit",
-      headers: { Authorization: `Bearer ${this.#token}`, ...consistency, ...headers },
+      headers: { Authorization: `Bearer ${token}`, ...consistency, ...headers },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
-    if (response.status === 401) this.#refused();
-    this.#lastWrite = response.headers.get(CONSISTENCY) ?? this.#lastWrite;
-    return response;
   }
 
   async #json(path, options) {
@@ -108,11 +118,12 @@ export class Api {
     return this.#json(`/v1/devices/${encodeURIComponent(deviceId)}`);
   }
 
-  /** The live stream's response, its body still open. */
-  async live(lastEventId, signal) {
+  /** The live stream's response, its body still open; `home`: somebody's, null for one's own. */
+  async live(home, lastEventId, signal) {
     const headers = { Accept: "text/event-stream" };
     if (lastEventId) headers["Last-Event-ID"] = lastEventId;
-    const response = await this.#fetch("/v1/live", { headers, signal });
+    const path = home ? `/v1/live?${new URLSearchParams({ home })}` : "/v1/live";
+    const response = await this.#fetch(path, { headers, signal });
     if (!response.ok) {
       throw this.#problem(response.status, await response.json().catch(() => ({})));
     }

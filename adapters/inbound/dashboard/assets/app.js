@@ -7,6 +7,7 @@ import { DeviceCards } from "./devices.js";
 import { byId, mark, say } from "./dom.js";
 import { openEntrance } from "./entrance.js";
 import { Home, hasGap, isOpen } from "./home.js";
+import { chooseHome, homeAmong, offerHomes } from "./homes.js";
 import { LiveStream } from "./live.js";
 import { announce, confirm, toast } from "./notices.js";
 import { STATUS, commandWords, explanation } from "./words.js";
@@ -14,11 +15,17 @@ import { STATUS, commandWords, explanation } from "./words.js";
 const ACTIVITY_SHOWN = 40;
 const LOOK_AGAIN = 4000; // the live stream may lose a message: open commands are asked about
 
-/** One signed-in visit, from the token to signing out; `refused` is told of a bad token. */
+/**
+ * One signed-in visit to one home; `refused` is told that the session has ended, `again` that
+ * another home was chosen.
+ */
 class Visit {
-  constructor(token, refused) {
+  constructor(session, refused, again) {
+    this.session = session;
+    this.again = again;
+    this.whose = null;
     this.home = new Home();
-    this.api = new Api(token, refused);
+    this.api = new Api(session, refused);
     this.dirty = new Set();
     this.cards = new DeviceCards(byId("groups"), this.home, {
       send: (...command) => this.send(...command),
@@ -28,13 +35,13 @@ class Visit {
     const nameOf = (id) => this.home.devices.get(id)?.name ?? "Released device";
     this.drawActivity = timeline(byId("activity"), (command) => this.cancel(command), nameOf);
     this.stream = new LiveStream({
-      open: (...position) => this.api.live(...position),
+      open: (...position) => this.follow(...position),
       onEvent: (type, data) => this.home.take(type, data),
       onState: (state) => this.connection.show(state),
     });
     this.connection = new Connection({
       complete: () => this.home.complete,
-      refusal: "This token may not read devices.",
+      refusal: "You may not see these devices.",
     });
   }
 
@@ -43,7 +50,31 @@ class Visit {
     this.connection.show("connecting");
     this.home.subscribe((change) => this.changed(change));
     this.looking = setInterval(() => this.lookAgain(), LOOK_AGAIN);
+    this.begin();
+  }
+
+  /** With whose home it is; a list that cannot be had is no reason not to show one's own. */
+  async begin() {
+    const known = this.session.account ? await this.api.get("/v1/homes").catch(() => ({})) : {};
+    const homes = known.items ?? [];
+    if (this.ended) return;
+    this.whose = homeAmong(homes)?.home_id ?? null;
+    offerHomes(homes, this.again);
     this.stream.run();
+  }
+
+  /** Who is no member any more is shown their own home. */
+  async follow(...position) {
+    try {
+      return await this.api.live(this.whose, ...position);
+    } catch (problem) {
+      const gone = this.whose && (problem.status === 404 || problem.status === 403);
+      if (!gone || this.ended) throw problem;
+      toast("You are no member of that home any more.");
+      chooseHome(null);
+      this.again();
+      throw problem;
+    }
   }
 
   retryNow() {

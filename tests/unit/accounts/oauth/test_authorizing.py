@@ -12,6 +12,7 @@ from commands.accounts.oauth import authorizing, tokens
 from commands.accounts.oauth.authorizing import AuthorizationRequest, Step
 from commands.accounts.oauth.errors import AuthorizationRefused, InvalidScope, UntrustedRequest
 from commands.accounts.oauth.grants import list_services, revoke_grants
+from commands.accounts.oauth.seeding import dashboard_at
 from domain.accounts.client import Profile
 from domain.accounts.grants import Because
 from tests.support.oauth import (
@@ -271,6 +272,18 @@ async def test_a_program_that_another_could_pose_as_is_looked_at_each_time(
     for _ in range(2):
         assert await authorizing.next_step(server.oauth, request, session) == Step.CONSENT
         await allow(server, request, session)
+
+
+async def test_nobody_is_asked_whether_the_issuers_own_pages_may(server: Server) -> None:
+    """On one machine too, where they come by plain HTTP: nobody else answers there."""
+    local = "http://localhost:8080"
+    here = replace(server.oauth, issuer=local)
+    await server.add("pages", dashboard_at(local))
+    session = await server.sign_in()
+    for page in ("/", "/ads"):
+        request = await request_of(server, "pages", local + page, **pkce())
+        assert await authorizing.next_step(here, request, session) == Step.ISSUE
+        assert await authorizing.next_step(server.oauth, request, session) == Step.CONSENT
 
 
 async def test_a_client_that_wants_no_page_gets_an_error_instead(server: Server) -> None:

@@ -12,6 +12,7 @@ import pytest
 from commands.accounts.oauth import clients
 from commands.accounts.oauth.clients import (
     CLI,
+    DASHBOARD,
     ClientExists,
     RegisterClient,
     RetireClient,
@@ -19,9 +20,9 @@ from commands.accounts.oauth.clients import (
 )
 from commands.accounts.oauth.profiles import PROFILES, Wishes, configured
 from commands.accounts.oauth.scopes import KNOWN, OF_SERVICES, WORDS
-from commands.accounts.oauth.seeding import ensure_cli
+from commands.accounts.oauth.seeding import ensure_cli, ensure_dashboard
 from commands.accounts.tokens import ALL_SCOPES
-from domain.accounts.client import ClientNotFound, ClientRetired, Profile
+from domain.accounts.client import ClientConfig, ClientNotFound, ClientRetired, Profile
 from domain.kernel.errors import InvalidInput
 from tests.support.oauth import APP, CONTEXT, USUAL, WEB, Server
 
@@ -165,3 +166,37 @@ async def test_the_command_line_is_a_client_unless_an_operator_has_retired_it(
     await server.run(lambda unit: clients.retire(unit, RetireClient(client_id=CLI)))
     await ensure_cli(server.dispatcher, server.vault, CONTEXT)
     assert await server.beside().oauth.clients.find(CLI) is None
+
+
+async def test_the_pages_are_a_client_at_the_issuer_that_serves_them(server: Server) -> None:
+    async def start(issuer: str) -> ClientConfig:
+        await ensure_dashboard(server.dispatcher, server.vault, CONTEXT, issuer)
+        known = await server.beside().oauth.clients.find(DASHBOARD)
+        assert known is not None
+        return known.config
+
+    first = await start("http://localhost:8080")
+    assert first.public
+    assert first.first_party
+    assert first.redirect_uris == ("http://localhost:8080/", "http://localhost:8080/ads")
+    assert first.post_logout_redirect_uris == first.redirect_uris
+    assert await start("http://localhost:8080") == first
+    assert len(await server.events(f"client-{DASHBOARD}")) == 1
+
+    changed = first.model_copy(update={"idle_days": 3})
+    message = RegisterClient(client_id=DASHBOARD, config=changed, replace=True)
+    await server.run(lambda unit: clients.register(unit, server.vault, message))
+    moved = await start("https://homecast.example")
+    assert moved.redirect_uris == ("https://homecast.example/", "https://homecast.example/ads")
+    assert moved.idle_days == 3, "what an operator changed stays"
+
+
+async def test_there_are_no_pages_to_sign_in_at_where_anybody_could_listen_or_none_are_wanted(
+    server: Server,
+) -> None:
+    await ensure_dashboard(server.dispatcher, server.vault, CONTEXT, "http://homecast.lan:8080")
+    assert await server.events(f"client-{DASHBOARD}") == []
+    await ensure_dashboard(server.dispatcher, server.vault, CONTEXT, "https://homecast.example")
+    await server.run(lambda unit: clients.retire(unit, RetireClient(client_id=DASHBOARD)))
+    await ensure_dashboard(server.dispatcher, server.vault, CONTEXT, "https://moved.example")
+    assert await server.beside().oauth.clients.find(DASHBOARD) is None
