@@ -52,6 +52,7 @@ export function openEntrance(inside, visitOf) {
     oauth.leaveForSignOut(mine.idToken);
   };
   const signIn = async (work) => {
+    if (byId("sign-in-account").hasAttribute("aria-busy")) return; // the page is about to leave
     busy(true);
     try {
       await work();
