@@ -139,6 +139,8 @@ class Settings(BaseSettings):
     forgetting_dead_letters: str = Field("", description="URL of its dead-letter queue")
     departures_queue: str = Field("", description="URL of the queue of the policy `departures`")
     departures_dead_letters: str = Field("", description="URL of its dead-letter queue")
+    farewells_queue: str = Field("", description="URL of the queue of the policy `farewells`")
+    farewells_dead_letters: str = Field("", description="URL of its dead-letter queue")
     erasure_queue: str = Field("", description="URL of the queue of the policy `erasure`")
     erasure_dead_letters: str = Field("", description="URL of its dead-letter queue")
     mail_queue: str = Field("", description="URL of the queue of the policy `mail`")

@@ -515,6 +515,17 @@ def cancel(lane: Lane, *, number: int, by: str, at: datetime) -> list[Event]:
     return writer.events
 
 
+def cancel_of(lane: Lane, *, client: str, over_at: datetime, by: str, at: datetime) -> list[Event]:
+    """What clients whose ids begin so have given, was not sent, and would wait beyond ``over_at``;
+    as far as one transaction holds."""
+    writer = Writer(lane, at)
+    for number, command in lane.open.items():
+        given = command.status == ACCEPTED and command.client_id.startswith(client)
+        if given and command.due > max(over_at, at) and len(writer.events) < EVENTS_PER_DECISION:
+            writer.move(RemoteCommandCanceled, number, by=by)
+    return writer.events
+
+
 def sweep(lane: Lane, *, at: datetime) -> list[Event]:
     """End what the clock has ended; in a closed lane also what was never sent."""
     writer = Writer(lane, at)
