@@ -54,7 +54,7 @@ class SingleSignOn:
             outbox=outbox,
             memberships=self.memberships,
             sections=(ServicesSection(shared), DevicesSection(self.devices)),
-            behind_proxy=bool(self.accounts.settings.trusted_proxies),
+            behind_proxy=bool(self.accounts.settings.reverse_proxies),
         )
         mount_pages(app, pages=pages)
 
