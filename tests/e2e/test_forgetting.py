@@ -185,7 +185,8 @@ async def invitation(site: Site, email: str) -> str:
         link = await site.mailbox.link("invitation", email)
         return link if "invitation=" in link else None
 
-    return await eventually(arrived, within=30, what="the mail of the invitation")
+    link: str = await eventually(arrived, within=30, what="the mail of the invitation")
+    return link
 
 
 async def join(browser: RealBrowser, site: Site, email: str) -> None:
@@ -202,7 +203,8 @@ async def download(browser: RealBrowser, awaited: str = "") -> dict[str, Any]:
         exported: dict[str, Any] = answer.json()
         return exported if not awaited or exported[awaited] else None
 
-    return await eventually(found, within=20, what="one's data")
+    held: dict[str, Any] = await eventually(found, within=20, what="one's data")
+    return held
 
 
 async def test_it_goes_on_after_kills_of_everything_that_works_on_it(tmp_path: Path) -> None:
