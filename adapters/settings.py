@@ -139,6 +139,8 @@ class Settings(BaseSettings):
     forgetting_dead_letters: str = Field("", description="URL of its dead-letter queue")
     departures_queue: str = Field("", description="URL of the queue of the policy `departures`")
     departures_dead_letters: str = Field("", description="URL of its dead-letter queue")
+    farewells_queue: str = Field("", description="URL of the queue of the policy `farewells`")
+    farewells_dead_letters: str = Field("", description="URL of its dead-letter queue")
     erasure_queue: str = Field("", description="URL of the queue of the policy `erasure`")
     erasure_dead_letters: str = Field("", description="URL of its dead-letter queue")
     mail_queue: str = Field("", description="URL of the queue of the policy `mail`")
@@ -193,9 +195,14 @@ class Settings(BaseSettings):
     )
     trusted_proxies: str = Field(
         "",
-        description="Networks (CIDR), comma-separated, whose `X-Forwarded-For` and `-Proto` headers"
-        " are believed, `X-Device-*` of an ad request, and CloudFront's word on the country of a"
-        " sign-in",
+        description="Networks (CIDR), comma-separated, of ad-stitching servers and proxies that may"
+        " speak for a device (`X-Forwarded-For`, `X-Device-*`), in ad requests only",
+    )
+    reverse_proxies: str = Field(
+        "",
+        description="Networks (CIDR), comma-separated, of proxies in front of the API that clients"
+        " cannot go around: their `X-Forwarded-For` and `-Proto` say who is calling, at sign-ins"
+        " and for tokens too, and CloudFront's word on the country counts",
     )
     beacon_url: str = Field(
         "", description="Where players find `/beacons/`, in public; the API's address if empty"

@@ -53,6 +53,7 @@ from commands.accounts.homes import EndMemberships, Leaver
 from commands.accounts.mail import MAIL_POLICY
 from commands.devices.alarms import ALARMS, WEBHOOK
 from commands.devices.departures import DEPARTURES, ContinueDeparture, Departures
+from commands.devices.farewells import FAREWELLS, EndCommandsOf, Farewells
 from commands.kernel.policy import Policy
 from commands.media import pixels
 from commands.media.jobs import Transcodings
@@ -134,11 +135,9 @@ def command_handlers(
 ) -> dict[type[BaseModel], Handler]:
     """Of all commands that policies send."""
     twins(settings)
-    departures = Departures(
-        owned=DevicesQuery(pool, slotted(settings, parts.pointer).devices),
-        twins=DynamoDbTwins(pool),
-        dispatcher=parts.dispatcher,
-    )
+    owned = DevicesQuery(pool, slotted(settings, parts.pointer).devices)
+    departures = Departures(owned=owned, twins=DynamoDbTwins(pool), dispatcher=parts.dispatcher)
+    farewells = Farewells(owned=owned, dispatcher=parts.dispatcher)
     leaver = Leaver(
         homes_of=MembershipsQuery(pool, slotted(settings, parts.pointer).memberships),
         dispatcher=parts.accounts.dispatcher,
@@ -157,6 +156,7 @@ def command_handlers(
 
     return {
         ContinueDeparture: departures.advance,
+        EndCommandsOf: farewells.end,
         StartForgetting: start_forgetting,
         RevokeTokens: eraser.revoke_tokens,
         EndMemberships: leaver.end_all,
@@ -191,6 +191,7 @@ def followed_policies(settings: Settings, parts: Core) -> list[Followed]:
             FORGETTING_POLICY, accounts, settings.forgetting_queue, settings.forgetting_dead_letters
         ),
         Followed(DEPARTURES, accounts, settings.departures_queue, settings.departures_dead_letters),
+        Followed(FAREWELLS, accounts, settings.farewells_queue, settings.farewells_dead_letters),
         Followed(ERASURE, devices, settings.erasure_queue, settings.erasure_dead_letters),
         Followed(MAIL_POLICY, accounts, settings.mail_queue, settings.mail_dead_letters),
         Followed(

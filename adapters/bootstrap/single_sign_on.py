@@ -15,7 +15,11 @@ from adapters.bootstrap.oauth import oauth
 from adapters.bootstrap.process import aws
 from adapters.inbound.http.accounts.parts import AccountPages, Letter
 from adapters.inbound.http.accounts.routes import mount as mount_pages
-from adapters.inbound.http.accounts.sections import DevicesSection, ServicesSection
+from adapters.inbound.http.accounts.sections import (
+    DevicesSection,
+    MembershipsSection,
+    ServicesSection,
+)
 from adapters.inbound.http.container import DevicesQuery, MembershipsQuery
 from adapters.inbound.http.oauth.parts import OAuthParts
 from adapters.inbound.http.oauth.routes import mount as mount_protocol
@@ -53,8 +57,12 @@ class SingleSignOn:
             tracer=self.accounts.tracer,
             outbox=outbox,
             memberships=self.memberships,
-            sections=(ServicesSection(shared), DevicesSection(self.devices)),
-            behind_proxy=bool(self.accounts.settings.trusted_proxies),
+            sections=(
+                ServicesSection(shared),
+                DevicesSection(self.devices),
+                MembershipsSection(self.memberships, self.accounts.clock),
+            ),
+            behind_proxy=bool(self.accounts.settings.reverse_proxies),
         )
         mount_pages(app, pages=pages)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import datetime
 from typing import Any
 
 from pydantic import Field
@@ -19,7 +20,12 @@ from domain.kernel.errors import InvalidInput
 
 
 class SubmitRemoteCommand(Message):
-    """``ttl`` and ``execution_timeout`` in seconds; ``idempotency_key`` as the client sent it."""
+    """``ttl`` and ``execution_timeout`` in seconds; ``idempotency_key`` as the client sent it.
+
+    ``not_after``: the end of a guest's stay, which no ttl goes beyond. ``replaces``: beginning of
+    the ids of the clients whose commands the ``collapse_key`` may supersede. Neither is the
+    client's to say, so a repeated key is compared without them.
+    """
 
     account_id: str
     client_id: str
@@ -34,6 +40,8 @@ class SubmitRemoteCommand(Message):
     )
     collapse_key: str | None = Field(None, min_length=1, max_length=64)
     idempotency_key: str | None = Field(None, min_length=1, max_length=255)
+    not_after: datetime | None = None
+    replaces: str = ""
 
     def body_hash(self) -> str:
         body = [self.command, self.args, self.ttl, self.execution_timeout, self.collapse_key]
@@ -98,6 +106,8 @@ async def submit(unit: Unit, message: SubmitRemoteCommand) -> int:
     if known is not None:
         return known
     device = await _owned_device(unit, lane, message.device_id, message.account_id)
+    if message.not_after is not None and message.not_after <= unit.at:
+        raise DeviceNotFound("no such device")
     require_not_lost(device)
     args = check_command(device.capabilities, message.command, message.args)
     events = lanes.accept(
@@ -112,6 +122,8 @@ async def submit(unit: Unit, message: SubmitRemoteCommand) -> int:
         idempotency_key=key,
         body_hash=body_hash,
         at=unit.at,
+        not_after=message.not_after,
+        replaces=message.replaces,
     )
     unit.append(lane, events)
     return events[0].originator_version

@@ -3,8 +3,8 @@
 // each gets only what it may need; what is missing is an empty setting. What
 // concerns media is served by processes, and published by the relay.
 const LEFT_OUT = {
-  api: /(Subscription|Topic)$|^(Mail|PolicyStates|Timeouts|Brokers|Creatives|Fetches|Media|Renders|Transcoding|JobEvents|Statistics|Athena)/,
-  projector: /(Subscription|Topic)$|^(Alarms|Departures|Erasure|Forgetting|Mail|Outbox|PolicyStates|Relay|Timeouts|Brokers|Creatives|Fetches|Media|Renders|Transcoding|JobEvents|Statistics|Athena)/,
+  api: /(Subscription|Topic)$|^(Farewells|Mail|PolicyStates|Timeouts|Brokers|Creatives|Fetches|Media|Renders|Transcoding|JobEvents|Statistics|Athena)/,
+  projector: /(Subscription|Topic)$|^(Alarms|Departures|Erasure|Farewells|Forgetting|Mail|Outbox|PolicyStates|Relay|Timeouts|Brokers|Creatives|Fetches|Media|Renders|Transcoding|JobEvents|Statistics|Athena)/,
   relay: /^(?!.*(EventsTable|Topic)$)/,
 };
 

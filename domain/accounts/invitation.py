@@ -82,6 +82,7 @@ class Invitation(State):
     status: InvitationStatus | None = None
     home_id: str | None = None
     email: Annotated[str, Personal()] = ""
+    """Empty once nobody is waited for any more."""
     role: MemberRole | None = None
     ends_at: datetime | None = None
     sent_at: datetime | None = None
@@ -109,14 +110,15 @@ def fold(state: Invitation, event: Event) -> Invitation:
             }
         case InvitationAccepted():
             changed |= {"status": MACHINE.enter(state.status, A), "account_id": known.account_id}
+            changed |= {"email": ""}
         case InvitationWithdrawn():
-            changed |= {"status": MACHINE.enter(state.status, W)}
+            changed |= {"status": MACHINE.enter(state.status, W), "email": ""}
         case _:
             assert_never(known)
     return state.model_copy(update=changed)
 
 
-INVITATION = Aggregate("invitation", Invitation, fold, snapshot_every=100)
+INVITATION = Aggregate("invitation", Invitation, fold, snapshot_every=100, code_version=2)
 
 
 def expiry_of(ends_at: datetime | None, *, at: datetime) -> datetime:

@@ -113,12 +113,14 @@ class Frozen(BaseModel):
 
 
 class OpenCommand(Frozen):
-    """``due``: when the clock acts next: the expiry until sent, then the execution deadline."""
+    """``due``: when the clock acts next: the expiry until sent, then the execution deadline.
+    ``client_id``: who gave it, as the event says."""
 
     status: CommandStatus
     step: int
     due: datetime
     execution_timeout: int
+    client_id: str
     collapse_key: str | None = None
     session: str | None = None
     attempt: int = 0
@@ -236,6 +238,7 @@ def _accepted(state: Lane, event: RemoteCommandAccepted) -> Lane:
         step=event.step,
         due=event.expires_at,
         execution_timeout=event.execution_timeout,
+        client_id=event.client_id,
         collapse_key=event.collapse_key,
     )
     keys = state.keys
@@ -274,7 +277,7 @@ def _ended(state: Lane, event: RemoteCommandEvent, **changes: Any) -> Lane:
     return _with(state, event, open=_without(state.open, event.number), closed=closed, **changes)
 
 
-LANE = Aggregate("lane", Lane, fold, snapshot_every=200)
+LANE = Aggregate("lane", Lane, fold, snapshot_every=200, code_version=2)
 
 
 # --- decisions ----------------------------------------------------------------------------------
@@ -360,12 +363,19 @@ def accept(
     idempotency_key: str | None,
     body_hash: str,
     at: datetime,
+    not_after: datetime | None = None,
+    replaces: str = "",
 ) -> list[Event]:
-    """Accept a checked command; the first event's version is its number."""
+    """Accept a checked command; the first event's version is its number.
+
+    ``not_after``: the ttl ends there at the latest. ``replaces``: only what a client whose id
+    begins so has given is superseded.
+    """
     if not lane.is_open:
         raise LaneIsClosed("the device takes no commands")
     writer = Writer(lane, at)
     number = writer.next_version
+    expires_at = at + timedelta(seconds=ttl)
     writer.write(
         RemoteCommandAccepted,
         number=number,
@@ -374,19 +384,19 @@ def accept(
         client_id=client_id,
         command=command,
         args=dict(args),
-        expires_at=at + timedelta(seconds=ttl),
+        expires_at=min(expires_at, not_after) if not_after else expires_at,
         execution_timeout=execution_timeout,
         collapse_key=collapse_key,
         idempotency_key=idempotency_key,
         body_hash=body_hash if idempotency_key else None,
     )
-    freed = _make_room(writer, number, collapse_key)
+    freed = _make_room(writer, number, collapse_key, replaces)
     if lane.taken() - freed >= CAP:
         raise LaneFull("the device has 100 open commands", retry_after=1)
     return writer.events
 
 
-def _make_room(writer: Writer, number: int, collapse_key: str | None) -> int:
+def _make_room(writer: Writer, number: int, collapse_key: str | None, replaces: str) -> int:
     """Supersede what the new command replaces; at the cap also end what is overdue."""
     lane, at, freed = writer.lane, writer.at, 0
     full = lane.taken() >= CAP
@@ -394,6 +404,7 @@ def _make_room(writer: Writer, number: int, collapse_key: str | None) -> int:
         if len(writer.events) >= EVENTS_PER_DECISION:
             break
         replaced = collapse_key is not None and command.collapse_key == collapse_key
+        replaced = replaced and command.client_id.startswith(replaces)
         if command.status == ACCEPTED and command.due <= at and (full or replaced):
             writer.move(RemoteCommandExpired, old)
         elif command.status == ACCEPTED and replaced:
@@ -501,6 +512,17 @@ def cancel(lane: Lane, *, number: int, by: str, at: datetime) -> list[Event]:
         raise CommandNotCancelable("the command has expired", status=EXPIRED)
     writer = Writer(lane, at)
     writer.move(RemoteCommandCanceled, number, by=by)
+    return writer.events
+
+
+def cancel_of(lane: Lane, *, client: str, over_at: datetime, by: str, at: datetime) -> list[Event]:
+    """What clients whose ids begin so have given, was not sent, and would wait beyond ``over_at``;
+    as far as one transaction holds."""
+    writer = Writer(lane, at)
+    for number, command in lane.open.items():
+        given = command.status == ACCEPTED and command.client_id.startswith(client)
+        if given and command.due > max(over_at, at) and len(writer.events) < EVENTS_PER_DECISION:
+            writer.move(RemoteCommandCanceled, number, by=by)
     return writer.events
 
 

@@ -62,14 +62,15 @@ class Server(uvicorn.Server):
 
 
 def configuration(app: Any, settings: Settings, http: Any) -> uvicorn.Config:
-    """Who is at the other end is the connection's peer, unless that is a proxy of ours."""
+    """Who is at the other end is the connection's peer, unless that is a proxy of ours. Servers
+    that may speak for a device in an ad request (``trusted_proxies``) may not for a person."""
     return uvicorn.Config(
         app,
         access_log=False,
         log_config=None,
         server_header=False,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=settings.trusted_proxies or None,
+        proxy_headers=bool(settings.reverse_proxies),
+        forwarded_allow_ips=settings.reverse_proxies or None,
         lifespan="on",
         http=http,
         ws="none",

@@ -12,6 +12,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 from adapters.inbound.http.auth import Caller
@@ -31,12 +32,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Access:
-    """``home_id``: the account whose devices these are; ``account_id``: the caller's."""
+    """``home_id``: the account whose devices these are; ``account_id``: the caller's. ``ends_at``:
+    when a guest's stay is over."""
 
     home_id: str
     account_id: str
     role: Role
     token_id: str
+    ends_at: datetime | None = None
 
     @classmethod
     def own(cls, caller: Caller) -> Access:
@@ -46,6 +49,12 @@ class Access:
     def client_id(self) -> str:
         """Who gives a command: a member stands in it as an account, whichever token is used."""
         return self.token_id if self.role is Role.OWNER else f"{self.account_id}:{self.token_id}"
+
+    @property
+    def replaces(self) -> str:
+        """Whose commands a ``collapse_key`` may supersede, by the beginning of ``client_id``: what
+        one may not cancel, one may not replace either."""
+        return "" if self.may(Action.CANCEL_ANY_COMMAND) else f"{self.account_id}:"
 
     def may(self, action: Action) -> bool:
         return may(self.role, action)
@@ -124,9 +133,9 @@ class Homes:
     ) -> Access | None:
         row = await self._membership(caller.account_id, home_id, fresh=fresh)
         role = row.role_at(self._clock.now()) if row else None
-        if role is None or role is Role.OWNER:
+        if row is None or role is None or role is Role.OWNER:
             return None
-        return Access(home_id, caller.account_id, role, caller.grant.id)
+        return Access(home_id, caller.account_id, role, caller.grant.id, row.ends_at)
 
     async def _membership(
         self, account_id: str, home_id: str, *, fresh: bool

@@ -42,7 +42,8 @@ INTEGER_MAX = 2**63 - 1
 
 
 class SubmitBody(Body):
-    """``ttl``: seconds until sent; ``execution_timeout``: seconds from sent until a result."""
+    """``ttl``: seconds until sent, and no longer than a guest's stay (``expires_at`` in the answer
+    says until when); ``execution_timeout``: seconds from sent until a result."""
 
     command: str = Field(min_length=1, max_length=128)
     args: dict[str, JsonValue] = {}
@@ -107,6 +108,8 @@ async def submit(
             execution_timeout=body.execution_timeout,
             collapse_key=body.collapse_key,
             idempotency_key=key,
+            not_after=access.ends_at,
+            replaces=access.replaces,
         )
         return await _submitted(parts, caller, context, message, wait)
 

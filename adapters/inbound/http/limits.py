@@ -7,7 +7,7 @@ most one chunk per process. While Redis is away, each process grants the full nu
 
 ``FailureLimits``, in each process by itself: a bucket per client address, so that nobody can have
 the vault read without end. Where a proxy stands in front, uvicorn has to be told to trust it
-(``FORWARDED_ALLOW_IPS``), or all clients share the proxy's address.
+(``HOMECAST_REVERSE_PROXIES``), or all clients share the proxy's address.
 """
 
 from __future__ import annotations

@@ -10,15 +10,19 @@ from commands.accounts.oauth.redirects import require_redirect_uri
 from commands.accounts.oauth.scopes import (
     ACCOUNT_READ,
     EMAIL,
-    HOMES_READ,
-    HOMES_WRITE,
     KNOWN,
     OF_SERVICES,
     OFFLINE,
     OPENID,
     PROFILE,
 )
-from commands.accounts.tokens import COMMANDS_WRITE, DEVICES_READ, DEVICES_WRITE
+from commands.accounts.tokens import (
+    COMMANDS_WRITE,
+    DEVICES_READ,
+    DEVICES_WRITE,
+    HOMES_READ,
+    HOMES_WRITE,
+)
 from domain.accounts.client import AuthMethod, ClientConfig, GrantType, Profile, RotationKind
 from domain.kernel.errors import InvalidInput
 

@@ -12,12 +12,14 @@ from commands.accounts.tokens import (
     COMMANDS_WRITE,
     DEVICES_READ,
     DEVICES_WRITE,
+    HOMES_READ,
+    HOMES_WRITE,
     OPERATE,
 )
 from domain.accounts.client import ClientConfig
 
 OPENID, PROFILE, EMAIL, OFFLINE = "openid", "profile", "email", "offline_access"
-HOMES_READ, HOMES_WRITE, ACCOUNT_READ = "homes:read", "homes:write", "account:read"
+ACCOUNT_READ = "account:read"
 INTROSPECT = "introspect"
 """For clients themselves: to look at tokens of all clients."""
 WORDS: Mapping[str, str] = {

@@ -8,13 +8,17 @@ from commands.accounts.oauth.profiles import Wishes, configured
 from commands.accounts.oauth.scopes import (
     ACCOUNT_READ,
     EMAIL,
-    HOMES_READ,
-    HOMES_WRITE,
     OFFLINE,
     OPENID,
     PROFILE,
 )
-from commands.accounts.tokens import COMMANDS_WRITE, DEVICES_READ, DEVICES_WRITE
+from commands.accounts.tokens import (
+    COMMANDS_WRITE,
+    DEVICES_READ,
+    DEVICES_WRITE,
+    HOMES_READ,
+    HOMES_WRITE,
+)
 from commands.kernel.dispatch import Dispatcher, Unit
 from commands.kernel.ports import Vault
 from domain.accounts.client import CLIENT, ClientConfig, ClientStatus, Profile

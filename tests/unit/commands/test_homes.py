@@ -21,6 +21,7 @@ from commands.accounts.homes import (
 )
 from domain.accounts.home import HOME, PLACES, HomeFull
 from domain.accounts.invitation import (
+    INVITATION,
     LIFETIME,
     InvitationAlreadyAccepted,
     InvitationNotFound,
@@ -392,3 +393,15 @@ async def test_from_the_start_of_its_forgetting_nobody_gets_in(house: House) -> 
         await house.accept(token, THIRD)
     with pytest.raises(SubjectForgotten):
         await house.invite()
+
+
+@pytest.mark.parametrize("how", ["accepted", "withdrawn"])
+async def test_nobody_reads_the_address_once_nobody_is_waited_for(house: House, how: str) -> None:
+    token, invitation_id = await house.invite()
+    if how == "accepted":
+        await house.accept(token)
+    else:
+        await house.withdraw(invitation_id)
+    for process in (house, house.on(house.side.memory)):  # what is kept, and what is read anew
+        loaded = await process.side.repository.load(INVITATION, invitation_id)
+        assert (loaded.state.status, loaded.state.email) == (how.upper(), "")

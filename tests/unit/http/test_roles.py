@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -310,6 +310,41 @@ async def test_a_guests_submit_with_a_key_is_recognised_and_nobody_elses(scene: 
     scene.app.state.parts.homes._held.clear()
     late = await guest.submit(scene.device_id, key="k")
     assert (late.status_code, code_of(late)) == (404, "device_not_found")
+
+
+async def test_a_guests_command_waits_no_longer_than_the_stay(scene: Scene) -> None:
+    """And a repeated key is recognised, though less of the stay is left by then."""
+    week = 7 * 24 * 3600
+    end = START + timedelta(days=1)
+    first = await scene.clients["guest"].submit(scene.device_id, ttl=week, key="k")
+    assert datetime.fromisoformat(first.json()["expires_at"]) == end
+    scene.world.clock.advance(60)
+    again = await scene.clients["guest"].submit(scene.device_id, ttl=week, key="k")
+    assert (again.status_code, again.json()["number"]) == (202, first.json()["number"])
+    for who in ("member", "owner"):
+        answer = await scene.clients[who].submit(scene.device_id, ttl=week)
+        assert datetime.fromisoformat(answer.json()["expires_at"]) > end + timedelta(days=5), who
+    short = await scene.clients["guest"].submit(scene.device_id, ttl=5)
+    due = scene.world.clock.now() + timedelta(seconds=5)
+    assert datetime.fromisoformat(short.json()["expires_at"]) == due
+
+
+async def test_a_guests_collapse_key_supersedes_the_guests_commands_alone(scene: Scene) -> None:
+    async def submitted(who: str) -> int:
+        answer = await scene.clients[who].submit(scene.device_id, collapse_key="level")
+        assert answer.status_code == 202, answer.text
+        return int(answer.json()["number"])
+
+    async def status(number: int) -> str:
+        answer = await scene.clients["owner"].get(f"{scene.device}/commands/{number}")
+        return str(answer.json()["status"])
+
+    of_owner, first, second = [await submitted(who) for who in ("owner", "guest", "guest")]
+    assert [await status(one) for one in (of_owner, first)] == ["ACCEPTED", "SUPERSEDED"]
+    of_member = await submitted("member")
+    assert [await status(one) for one in (of_owner, second)] == ["SUPERSEDED", "SUPERSEDED"]
+    await submitted("owner")
+    assert await status(of_member) == "SUPERSEDED"
 
 
 async def test_a_guest_waits_for_its_own_outcome(scene: Scene) -> None:

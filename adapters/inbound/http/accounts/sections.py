@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.inbound.http.container import DevicesQuery
+from adapters.inbound.http.container import DevicesQuery, MembershipsQuery
 from commands.accounts.oauth.grants import list_services
 from commands.accounts.oauth.parts import OAuth
+from commands.kernel.ports import Clock
 
 PAGE = 50
 
@@ -52,3 +53,25 @@ class DevicesSection:
             ]
             if cursor is None:
                 return found
+
+
+@dataclass(frozen=True)
+class MembershipsSection:
+    """Of the homes of others; what has ended is left out."""
+
+    memberships: MembershipsQuery
+    clock: Clock
+    name: str = "memberships"
+
+    async def export(self, account_id: str) -> Sequence[Any]:
+        now = self.clock.now()
+        return [
+            {
+                "home_id": one.home_id,
+                "role": one.role,
+                "since": one.began_at.isoformat(),
+                "ends_at": one.ends_at.isoformat() if one.ends_at else None,
+            }
+            for one in await self.memberships.homes_of(account_id)
+            if one.role_at(now)
+        ]

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from commands.accounts.oauth.scopes import HOMES_WRITE, WORDS
-from commands.accounts.tokens import COMMANDS_WRITE, DEVICES_WRITE
+from commands.accounts.oauth.scopes import WORDS
+from commands.accounts.tokens import COMMANDS_WRITE, DEVICES_WRITE, HOMES_WRITE
 
 
 class Scope(NamedTuple):

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from adapters.inbound.http.accounts.sections import MembershipsSection
 from tests.unit.http.accounts.world import EMAIL, Browser, Server
 
 BOB = "bob@example.org"
@@ -130,3 +131,30 @@ async def test_nobody_removes_members_of_other_homes(
     await bob.post("/account/homes/remove", urlencode({"csrf": csrf, "member": member}))
     await ann.get("/account/homes")
     assert BOB in ann.words
+
+
+async def test_a_download_of_ones_data_tells_of_the_homes_one_belongs_to(
+    server: Server, ann: Browser, bob: Browser
+) -> None:
+    server.pages.sections = (MembershipsSection(server.api.memberships, server.clock),)
+    await invite(ann, role="member")
+    await bob.get(await server.link("invitation", BOB))
+    await bob.send("/account/homes/join")
+
+    async def memberships(browser: Browser) -> list[dict[str, str | None]]:
+        await browser.get("/account/data")
+        answer = await browser.send("/account/data/download", follow=False)
+        found: list[dict[str, str | None]] = answer.json()["memberships"]
+        return found
+
+    (one,) = await memberships(bob)
+    assert one == {
+        "home_id": one["home_id"],
+        "role": "member",
+        "since": server.clock.now().isoformat(),
+        "ends_at": None,
+    }
+    assert await memberships(ann) == [], "one's own home is no membership"
+    await bob.get("/account/homes")
+    await bob.send("/account/homes/leave")
+    assert await memberships(bob) == []

@@ -355,13 +355,20 @@ SAID = ((b"x-forwarded-for", b"203.0.113.9, 203.0.113.7"), (b"x-forwarded-proto"
 async def test_what_a_stranger_says_of_a_proxy_is_not_believed() -> None:
     for peer in ("127.0.0.1", "198.51.100.9"):
         assert await seen_by(Settings(), peer, *SAID) == (peer, "http")
-    ours = Settings(trusted_proxies="10.0.0.0/8,192.0.2.1/32")
+    ours = Settings(reverse_proxies="10.0.0.0/8,192.0.2.1/32")
     assert await seen_by(ours, "198.51.100.9", *SAID) == ("198.51.100.9", "http")
 
 
 async def test_behind_a_proxy_of_ours_the_nearest_hop_before_it_counts() -> None:
-    ours = Settings(trusted_proxies="10.0.0.0/8")
+    ours = Settings(reverse_proxies="10.0.0.0/8")
     assert await seen_by(ours, "10.1.2.3", *SAID) == ("203.0.113.7", "https")
+
+
+async def test_who_may_speak_for_a_device_may_not_for_a_person() -> None:
+    stitching = Settings(trusted_proxies="10.0.0.0/8")
+    assert await seen_by(stitching, "10.1.2.3", *SAID) == ("10.1.2.3", "http")
+    both = Settings(trusted_proxies="10.0.0.0/8", reverse_proxies="192.0.2.1/32")
+    assert await seen_by(both, "10.1.2.3", *SAID) == ("10.1.2.3", "http")
 
 
 async def test_nobody_gets_more_attempts_by_headers(app: FastAPI) -> None:
