@@ -363,14 +363,14 @@ class VaultInCommitContract:
         assert await stores.vault.get("password#1") == {"a": 1, "version": 1}
         await stores.vault.put("password#1", {"a": 2}, expected=1)
         for late in (1, 3, 0):
+            late_write = VaultWrite("password#1", None, late, kept=True)
+            late_put = VaultWrite("session#2", {"b": 1}, 0)
             with pytest.raises(VersionConflict):
-                late_write = VaultWrite("password#1", None, late, kept=True)
-                late_put = VaultWrite("session#2", {"b": 1}, 0)
                 await commit(stores.events, append(stream, "b", after=1), vault=[late_write])
             with pytest.raises(VersionConflict):
                 await commit(stores.events, vault=[late_write, late_put])
+        gone = VaultWrite("password#2", None, 1, kept=True)
         with pytest.raises(VersionConflict):
-            gone = VaultWrite("password#2", None, 1, kept=True)
             await commit(stores.events, append(stream, "b", after=1), vault=[gone])
         assert await names(stores.events, stream) == ["a"]
         assert await stores.vault.get("session#2") is None

@@ -8,6 +8,10 @@ import pyotp
 import pytest
 from fastapi import FastAPI
 
+from commands.kernel.dispatch import Unit
+from domain.accounts import account as accounts
+from domain.accounts.account import ACCOUNT
+from domain.kernel.recorded import Context
 from tests.unit.http.accounts.world import EMAIL, PASSWORD, Browser, Server
 
 
@@ -161,6 +165,45 @@ async def test_a_new_address_counts_once_its_link_was_followed(
     await ann.sign_out()
     await ann.sign_in("anna@example.org")
     assert ann.path == "/account"
+
+
+async def test_a_strangers_browser_cannot_confirm_a_new_address(
+    ann: Browser, other: Browser, server: Server
+) -> None:
+    await ann.get("/account/email")
+    await ann.send("/account/email", email="anna@example.org")
+    link = await server.link("email_change", "anna@example.org")
+    for browser in (other, await signed_up(other, server)):
+        page = await browser.get(link)
+        assert page.status_code == 403
+        assert "Open this link where you asked for it" in browser.words
+        answer = await browser.post("/email/confirm", urlencode({"token": link.split("=")[1]}))
+        assert answer.status_code in (400, 403)
+    await ann.get(link)
+    assert EMAIL in ann.words, "the page names the account"
+
+
+async def signed_up(browser: Browser, server: Server) -> Browser:
+    await browser.sign_up(server, "eve@example.org")
+    return browser
+
+
+async def test_after_a_reset_the_passkeys_are_to_be_looked_at(ann: Browser, server: Server) -> None:
+    me = await server.pages.session(ann.http.cookies["__Host-homecast"], server.clock.now())
+    assert me is not None
+
+    async def decide(unit: Unit) -> None:
+        state = await unit.load(ACCOUNT, me.account_id)
+        unit.append(state, accounts.add_passkey(state, credential_id="k", name="key", at=unit.at))
+
+    await server.dispatcher.execute(Context("c", "m", "test"), decide)
+    server.clock.advance(60)
+    await ann.get("/password/forgot")
+    await ann.send("/password/forgot", email=EMAIL)
+    await ann.get(await server.link("password_reset"))
+    await ann.send("/password/reset", password="a green door in winter")
+    await ann.send("/signin", email=EMAIL, password="a green door in winter")
+    assert "Review your passkeys" in ann.words
 
 
 async def test_what_is_only_the_owners_needs_a_recent_sign_in(ann: Browser, server: Server) -> None:
