@@ -14,6 +14,8 @@ from domain.accounts.account import ACCOUNT
 from domain.kernel.recorded import Context
 from tests.unit.http.accounts.world import EMAIL, PASSWORD, Browser, Server
 
+LOCAL_URL = "http://localhost:8080"
+
 
 async def test_sign_up_sign_out_sign_in(server: Server, browser: Browser) -> None:
     await browser.get("/account")
@@ -259,17 +261,27 @@ async def test_ones_data_comes_as_a_file(ann: Browser) -> None:
     assert PASSWORD not in answer.text
 
 
-async def test_the_outbox_shows_mails_with_links_that_can_be_followed(
-    server: Server, browser: Browser
-) -> None:
-    await browser.get("/signup")
-    await browser.send("/signup", email=EMAIL)
-    await browser.get("/dev/outbox")
-    mail = browser.tree.xpath("//main//h2/a/@href")[0]
-    await browser.get(str(mail))
-    link = browser.tree.xpath("//p[@class='mail']/a/@href")[0]
-    assert str(link).endswith(await server.link("sign_up"))
-    assert (await browser.get("/dev/outbox/none")).status_code == 404
+async def test_the_outbox_shows_mails_with_links_that_can_be_followed() -> None:
+    server = Server(public_url=LOCAL_URL)
+    async with server.app() as app:
+        browser = Browser(app, LOCAL_URL)
+        await browser.get("/signup")
+        await browser.send("/signup", email=EMAIL)
+        await browser.get("/dev/outbox")
+        mail = browser.tree.xpath("//main//h2/a/@href")[0]
+        await browser.get(str(mail))
+        link = browser.tree.xpath("//p[@class='mail']/a/@href")[0]
+        assert str(link).endswith(await server.link("sign_up"))
+        assert (await browser.get("/dev/outbox/none")).status_code == 404
+        for path in ("/dev/outbox", str(mail)):
+            answer = await browser.get(path, Host="rebound.example:8080")
+            assert answer.status_code == 404
+            assert EMAIL not in answer.text
+
+
+async def test_pages_for_others_never_show_the_outbox(browser: Browser) -> None:
+    for host in ("home.example", "localhost"):
+        assert (await browser.get("/dev/outbox", Host=host)).status_code == 404
 
 
 async def test_where_mail_goes_out_there_is_no_outbox() -> None:
