@@ -6,6 +6,7 @@ given back when it succeeds. Without the shared counters a process counts by its
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import OrderedDict
 from collections.abc import AsyncIterator
@@ -52,7 +53,9 @@ class Attempt:
 
 
 class Attempts:
-    def __init__(self, counters: Counters, keys: AccountKeys, clock: Clock) -> None:
+    """``keys`` None: whose attempts are counted is no secret from who reads the counters."""
+
+    def __init__(self, counters: Counters, keys: AccountKeys | None, clock: Clock) -> None:
         self._counters = counters
         self._keys = keys
         self._clock = clock
@@ -89,9 +92,10 @@ class Attempts:
     def _window(self, limit: Limit, key: str, now: datetime) -> tuple[str, datetime]:
         """The counter's name, and when it is over."""
         window = int(now.timestamp()) // limit.seconds
-        mac = self._keys.mac("attempts", f"{limit.name}:{key}")[:32]
+        message = f"{limit.name}:{key}"
+        mac = self._keys.mac("attempts", message) if self._keys else _hash(message)
         ends_at = datetime.fromtimestamp((window + 1) * limit.seconds, UTC)
-        return f"{limit.name}:{mac}:{window}", ends_at
+        return f"{limit.name}:{mac[:32]}:{window}", ends_at
 
     async def _add(self, counter: str, amount: int, limit: Limit) -> int:
         try:
@@ -103,3 +107,7 @@ class Attempts:
             while len(self._local) > LOCAL_COUNTERS:
                 self._local.popitem(last=False)
             return value
+
+
+def _hash(message: str) -> str:
+    return hashlib.sha256(message.encode()).hexdigest()

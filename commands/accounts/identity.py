@@ -85,11 +85,11 @@ async def ask_for_email_change(
     address = normalise(email)
     account_id = signed_in.account_id
     await parts.attempts.take(EMAIL_CHANGES, account_id)
-    sent = await may_be_sent(parts.attempts, parts.keys.email_hash(address))
+    sent = await may_be_sent(parts.attempts, address)
 
     async def decide(unit: Unit) -> None:
         account = await unit.load(ACCOUNT, account_id)
-        if account.require_open() and account.email == address:
+        if account.require_open() and account.email_hash == parts.keys.email_hash(address):
             return
         reserved = await unit.load(EMAIL_ADDRESS, parts.keys.email_hash(address))
         taken = reserved.account_id not in (None, account_id)

@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from commands.accounts.addresses import folded
 from commands.accounts.attempts import Attempts, Limit, TooManyAttempts
 from commands.kernel.dispatch import Unit
 from commands.kernel.policy import Action, Emit, Policy, PolicyState
@@ -27,6 +28,8 @@ LIFETIME = timedelta(hours=24)
 TO_ADDRESS = Limit("mail-to", 5, 60 * 60)
 """To an address that asked for nothing, as far as we know. More are left out without a word:
 telling would tell strangers what others do."""
+INVITATIONS = Limit("invitations", 50, 24 * 60 * 60)
+"""Of a home, withdrawn or not."""
 SINCE = datetime(2026, 11, 25, tzinfo=UTC)
 
 MailKind = Literal[
@@ -85,10 +88,10 @@ async def request_mail(
     return mail_id
 
 
-async def may_be_sent(attempts: Attempts, email_hash: str) -> bool:
+async def may_be_sent(attempts: Attempts, address: str) -> bool:
     """Counts a mail to an address that may be a stranger's: whoever asks for it, and as what."""
     try:
-        await attempts.take(TO_ADDRESS, email_hash)
+        await attempts.take(TO_ADDRESS, folded(address))
     except TooManyAttempts:
         return False
     return True

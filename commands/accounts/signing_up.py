@@ -16,7 +16,7 @@ from commands.accounts.entering import OF_STRANGERS, Entered, knowing, tell
 from commands.accounts.links import Link, Purpose, look_at, make_link, use
 from commands.accounts.mail import MailKind, may_be_sent, request_mail
 from commands.accounts.parts import Parts, carry_out
-from commands.accounts.passwords import held_password, mark_of, write_password
+from commands.accounts.passwords import NOBODY, held_password, mark_of, write_password
 from commands.accounts.sign_in_sessions import SignedIn, Visitor, end_sessions, start_session
 from commands.kernel.dispatch import Unit
 from domain.accounts import account as accounts
@@ -48,30 +48,31 @@ async def ask_for_link(
     visitor: Visitor,
     return_to: str | None = None,
 ) -> None:
-    """Raises ``InvalidInput`` for what is no address, ``TooManyAttempts`` by the visitor's own."""
+    """To the address that the account has, however it is spelled here. Raises ``InvalidInput`` for
+    what is no address, ``TooManyAttempts`` by the visitor's own."""
     address = normalise(email)
     email_hash = parts.keys.email_hash(address)
     await parts.attempts.take(MAILS_FROM_VISITOR, visitor.network)
-    if not await may_be_sent(parts.attempts, email_hash):
+    if not await may_be_sent(parts.attempts, address):
         return
 
     async def decide(unit: Unit) -> None:
         holder = (await unit.load(EMAIL_ADDRESS, email_hash)).account_id
+        account = await unit.load(ACCOUNT, holder or NOBODY)
+        to = account.email if holder else address
         kind, purpose = MAILS[wanted, holder is not None]
         link = make_link(
             unit,
             purpose,
             base_url=parts.public_url,
-            email=address,
+            email=to,
             account_id=holder,
             email_hash=email_hash,
             mark=mark_of(await held_password(parts, holder)),
             return_to=return_to,
         )
         parameters = {"link": link}
-        await request_mail(
-            unit, parts.ids, kind, to=address, parameters=parameters, account_id=holder
-        )
+        await request_mail(unit, parts.ids, kind, to=to, parameters=parameters, account_id=holder)
 
     await parts.dispatcher.execute(context, decide)
 

@@ -8,6 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from adapters.outbound.dynamodb.client import error_code
+from commands.accounts.addresses import ascii_domain
 from commands.accounts.ports import Mail, MailRefused, MailUnavailable
 
 CHARSET = "UTF-8"
@@ -67,8 +68,8 @@ def ascii_address(address: str) -> str:
     """SES takes domains as punycode, and no local part beyond ASCII. Raises ``MailRefused``."""
     local, _, domain = address.rpartition("@")
     try:
-        return f"{local.encode('ascii').decode()}@{domain.encode('idna').decode()}"
-    except UnicodeError as error:
+        return f"{local.encode('ascii').decode()}@{ascii_domain(domain)}"
+    except ValueError as error:
         raise MailRefused("SES takes no such address") from error
 
 

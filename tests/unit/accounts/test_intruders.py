@@ -21,6 +21,7 @@ from commands.accounts.entering import (
 )
 from commands.accounts.known_browsers import LASTS
 from commands.accounts.links import InvalidLink
+from commands.accounts.mail import TO_ADDRESS
 from commands.accounts.passwords import WrongCredentials
 from commands.accounts.second_factor import WrongCode
 from commands.accounts.sign_in_sessions import (
@@ -199,6 +200,18 @@ async def with_app(world: World, signed_in: SignedIn) -> Callable[[], str]:
     await second_factor.confirm_totp(world.parts, CONTEXT, signed_in, code)
     world.clock.move(minutes=1)
     return lambda: app.at(world.clock.now())
+
+
+async def test_mails_to_a_strangers_address_are_counted_whatever_they_are(world: World) -> None:
+    """Over all accounts, and in all spellings."""
+    for number in range(TO_ADDRESS.most):
+        one = (await world.sign_up(f"jo{number}@home.example")).signed_in
+        await identity.ask_for_email_change(world.parts, CONTEXT, one, "Victim@Else.example")
+    last = (await world.sign_up()).signed_in
+    await identity.ask_for_email_change(world.parts, CONTEXT, last, "victim@else.example")
+    await world.ask("sign_up", "VICTIM@else.example")
+    to = [mail.to.lower() for _, mail in await world.mails()]
+    assert to.count("victim@else.example") == TO_ADDRESS.most
 
 
 # --- races and own apps ---------------------------------------------------------------------------

@@ -28,7 +28,7 @@ async def test_who_follows_the_link_has_an_account_and_is_signed_in(world: World
     await world.ask("sign_up", " Jo@Home.Example ", return_to="/oauth2/authorize?x=1")
     assert await world.said("account-") == []
     mail = await world.last_mail()
-    assert (mail.to, f"{URL}/signup/confirm?token=" in mail.text) == (EMAIL, True)
+    assert (mail.to, f"{URL}/signup/confirm?token=" in mail.text) == ("Jo@Home.Example", True)
     entered = await signing_up.confirm_sign_up(
         world.parts, CONTEXT, token=await world.last_token(), password=PASSWORD, visitor=VISITOR
     )
@@ -38,7 +38,16 @@ async def test_who_follows_the_link_has_an_account_and_is_signed_in(world: World
     assert await current_session(world.vault, entered.cookie, now=START) == entered.signed_in
     assert await world.is_known(entered.device_cookie, account_id)
     assert world.kinds() == ["password", "session"]
-    assert (await world.account(account_id)).email == EMAIL
+    assert (await world.account(account_id)).email == "Jo@Home.Example"
+
+
+async def test_mails_go_to_the_spelling_that_the_account_has(world: World) -> None:
+    """Another one may be another person's mailbox."""
+    await world.sign_up("Jo@Home.Example")
+    for wanted in ("reset", "sign_up"):
+        await world.ask(wanted, "JO@home.example")
+        assert (await world.last_mail()).to == "Jo@Home.Example"
+    await world.entered(email="jo@home.example")
 
 
 async def test_no_link_is_good_twice_or_for_something_else(world: World) -> None:
@@ -123,7 +132,7 @@ async def test_the_answer_and_the_work_are_the_same_whether_or_not_there_is_an_a
     await signing_up.ask_for_link(process.parts, CONTEXT, wanted, email=EMAIL, visitor=VISITOR)
     assert (await world.mails())[-1][0] == kind
     assert len(world.passwords.work) == work
-    assert counting.calls == [("read", 2), ("commit", 1, 2)]
+    assert counting.calls == [("read", 3), ("commit", 1, 2)]
 
 
 class Counting(PassingStore):
