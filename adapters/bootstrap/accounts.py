@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import structlog
 
 from adapters.bootstrap.process import aws
 from adapters.outbound.keys.key_ring import derived_ring, parsed_ring
@@ -16,6 +19,7 @@ from adapters.outbound.mail.local import LocalMailer, recent
 from adapters.outbound.system.clock import SystemClock, Ulids
 from adapters.settings import Settings
 from commands.accounts.keys import KEY_BYTES, AccountKeys
+from domain.kernel.errors import HomecastError
 
 if TYPE_CHECKING:
     from adapters.bootstrap.core import Core, WriteSide
@@ -30,6 +34,8 @@ if TYPE_CHECKING:
     from commands.kernel.ports import Tracer
 
 PURPOSE = "homecast accounts"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+log = structlog.get_logger("homecast.accounts")
 
 
 def account_keys(settings: Settings) -> AccountKeys:
@@ -83,9 +89,10 @@ async def account_parts(
     from adapters.outbound.passwords.argon2 import Argon2Passwords
     from adapters.outbound.passwords.common import common_passwords
     from commands.accounts.attempts import Attempts
-    from commands.accounts.parts import Parts
+    from commands.accounts.parts import Later, Parts
     from commands.accounts.password_rules import PasswordRules
 
+    require_mail_goes_out(settings)
     keys = await asyncio.to_thread(account_keys, settings)
     async with AsyncExitStack() as stack:
         passwords = await stack.enter_async_context(Argon2Passwords())
@@ -101,6 +108,7 @@ async def account_parts(
             attempts=Attempts(counters, keys, core.clock),
             public_url=settings.issuer,
             deletion_waits=timedelta(days=settings.deletion_days),
+            later=Later(on_error=_left),
         )
         stack.push_async_callback(parts.later.settled)
         yield parts
@@ -124,6 +132,20 @@ async def accounts(settings: Settings, api: Api) -> AsyncIterator[Accounts]:
             parts=parts,
             mail_folder=settings.mail_folder if settings.mailer == "local" else None,
         )
+
+
+def require_mail_goes_out(settings: Settings) -> None:
+    """Raises ``ValueError`` where people elsewhere would wait for mails that stay here."""
+    host = urlsplit(settings.issuer).hostname
+    if settings.mailer == "local" and host not in LOOPBACK:
+        raise ValueError(
+            f"HOMECAST_MAILER=local keeps mails on this machine, but the pages are for {host}:"
+            " set HOMECAST_MAILER=ses"
+        )
+
+
+def _left(error: HomecastError) -> None:
+    log.warning("later_failed", code=error.code)
 
 
 @asynccontextmanager

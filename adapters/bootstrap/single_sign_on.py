@@ -47,6 +47,7 @@ class SingleSignOn:
     def mount(self, app: FastAPI) -> None:
         """What tokens are worth is asked of the memory that the app's guard asks."""
         introspection = app.state.parts.tokens
+        app.state.parts.attempts = self.accounts.parts.attempts
         shared = replace(self.oauth.oauth, introspection=introspection)
         parts = OAuthParts(shared, self.oauth.tracer)
         mount_protocol(app, parts=parts)

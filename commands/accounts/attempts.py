@@ -6,15 +6,18 @@ given back when it succeeds. Without the shared counters a process counts by its
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from commands.accounts.keys import AccountKeys
 from commands.accounts.ports import Counters
 from commands.kernel.ports import Clock
-from domain.kernel.errors import HintsUnavailable, Refused
+from domain.kernel.errors import HintsUnavailable, Refused, Unavailable
 
 LOCAL_COUNTERS = 10_000
 
@@ -50,7 +53,9 @@ class Attempt:
 
 
 class Attempts:
-    def __init__(self, counters: Counters, keys: AccountKeys, clock: Clock) -> None:
+    """``keys`` None: whose attempts are counted is no secret from who reads the counters."""
+
+    def __init__(self, counters: Counters, keys: AccountKeys | None, clock: Clock) -> None:
         self._counters = counters
         self._keys = keys
         self._clock = clock
@@ -59,10 +64,7 @@ class Attempts:
     async def take(self, limit: Limit, key: str) -> Attempt:
         """``key``: of whom or what, kept as a keyed hash only. Raises ``TooManyAttempts``."""
         now = self._clock.now()
-        window = int(now.timestamp()) // limit.seconds
-        ends_at = datetime.fromtimestamp((window + 1) * limit.seconds, UTC)
-        mac = self._keys.mac("attempts", f"{limit.name}:{key}")[:32]
-        counter = f"{limit.name}:{mac}:{window}"
+        counter, ends_at = self._window(limit, key, now)
         number = await self._add(counter, 1, limit)
         if number > limit.most:
             wait = max(1, math.ceil((ends_at - now).total_seconds()))
@@ -72,6 +74,28 @@ class Attempts:
     async def give_back(self, *attempts: Attempt) -> None:
         for attempt in attempts:
             await self._add(attempt.counter, -1, attempt.limit)
+
+    async def forgive(self, limit: Limit, key: str) -> None:
+        """Those of the window that runs are as if they had not been."""
+        counter, _ = self._window(limit, key, self._clock.now())
+        await self._add(counter, -await self._add(counter, 0, limit), limit)
+
+    @asynccontextmanager
+    async def unless_unavailable(self, *attempts: Attempt) -> AsyncIterator[None]:
+        """Around what they were counted for: what could not be done now was no attempt."""
+        try:
+            yield
+        except Unavailable:
+            await self.give_back(*attempts)
+            raise
+
+    def _window(self, limit: Limit, key: str, now: datetime) -> tuple[str, datetime]:
+        """The counter's name, and when it is over."""
+        window = int(now.timestamp()) // limit.seconds
+        message = f"{limit.name}:{key}"
+        mac = self._keys.mac("attempts", message) if self._keys else _hash(message)
+        ends_at = datetime.fromtimestamp((window + 1) * limit.seconds, UTC)
+        return f"{limit.name}:{mac[:32]}:{window}", ends_at
 
     async def _add(self, counter: str, amount: int, limit: Limit) -> int:
         try:
@@ -83,3 +107,7 @@ class Attempts:
             while len(self._local) > LOCAL_COUNTERS:
                 self._local.popitem(last=False)
             return value
+
+
+def _hash(message: str) -> str:
+    return hashlib.sha256(message.encode()).hexdigest()

@@ -1,19 +1,22 @@
 """What all ways of signing in end with, and the limits that they begin with.
 
 Strangers' attempts are counted by address, those of a known browser by browser: whoever guesses
-passwords locks out strangers, not the owner. The account hears of the first failure of a burst and
-of a lock, after the answer, so that its time does not tell whether there is an account.
+passwords locks out strangers, not the owner. Codes are counted by account alone: whoever guesses
+them has the password. The account hears of the first failure of a burst and of a lock, after the
+answer, so that its time does not tell whether there is an account.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from commands.accounts.attempts import Attempt, Limit
 from commands.accounts.known_browsers import known_browser, with_account
 from commands.accounts.mail import MailKind, request_mail, spelled
 from commands.accounts.parts import Parts, carry_out
+from commands.accounts.passwords import held_password, mark_of
 from commands.accounts.sign_in_sessions import SignedIn, Visitor, start_session
 from commands.kernel.dispatch import Unit
 from domain.accounts import account as accounts
@@ -26,7 +29,13 @@ OF_STRANGERS = Limit("sign-in", 10, WINDOW)
 """By e-mail address, whether or not it has an account."""
 OF_KNOWN_BROWSER = Limit("sign-in-browser", 10, WINDOW)
 OF_VISITOR = Limit("sign-in-visitor", 100, WINDOW)
-"""By IP address, over all accounts."""
+"""By network, over all accounts."""
+OF_BOTH = Limit("sign-in-both", 120, 60 * 60)
+"""By e-mail address and network; what succeeds counts too, for it costs a slow hash."""
+CODES = Limit("code", 10, WINDOW)
+"""By account."""
+CODES_A_DAY = Limit("code-day", 50, 24 * 60 * 60)
+LOCKS = (OF_STRANGERS, OF_KNOWN_BROWSER, CODES, CODES_A_DAY)
 Step = Callable[[Account], list[Event]]
 
 
@@ -42,19 +51,24 @@ class Entered:
 
 @dataclass(frozen=True)
 class Try:
-    """An attempt that was counted. ``account_id`` None: there is none."""
+    """An attempt that was counted. ``account_id`` None: there is none. ``kept``: what is not given
+    back for its success."""
 
     account_id: str | None
     attempts: tuple[Attempt, ...]
+    kept: tuple[Attempt, ...] = ()
+
+    def unless_unavailable(self, parts: Parts) -> AbstractAsyncContextManager[None]:
+        return parts.attempts.unless_unavailable(*self.attempts, *self.kept)
 
     async def succeeded(self, parts: Parts) -> None:
         await parts.attempts.give_back(*self.attempts)
 
     def failed(self, parts: Parts, context: Context) -> None:
         """The account hears of it later, if it is to hear of it at all."""
-        last = self.attempts[-1]
-        if self.account_id is not None and (last.number == 1 or last.is_last):
-            parts.later.do(_record(parts, context, self.account_id, last))
+        full = [one for one in self.attempts if one.is_last and one.limit in LOCKS]
+        if self.account_id is not None and (full or self.attempts[-1].number == 1):
+            parts.later.do(_record(parts, context, self.account_id, full))
 
 
 async def begin(
@@ -63,27 +77,57 @@ async def begin(
     *,
     account_id: str | None,
     key: str,
-    limits: tuple[Limit, Limit] = (OF_STRANGERS, OF_KNOWN_BROWSER),
+    mark: str,
 ) -> Try:
-    """``key``: what strangers' attempts are counted by. ``limits``: of strangers, and of a known
-    browser. Raises ``TooManyAttempts``."""
-    browser = known_browser(parts.keys, visitor.device, account_id) if account_id else None
-    by_visitor = await parts.attempts.take(OF_VISITOR, visitor.address)
+    """``key``: what strangers' attempts are counted by. ``mark``: of the account's password.
+    Raises ``TooManyAttempts``."""
+    browser = None
+    if account_id:
+        browser = _known(parts, visitor, account_id, mark)
+    take = parts.attempts.take
+    by_visitor = await take(OF_VISITOR, visitor.network)
     if browser is None:
-        return Try(account_id, (by_visitor, await parts.attempts.take(limits[0], key)))
-    of_browser = await parts.attempts.take(limits[1], f"{account_id}.{browser}")
-    return Try(account_id, (by_visitor, of_browser))
+        one = await take(OF_STRANGERS, key)
+    else:
+        one = await take(OF_KNOWN_BROWSER, f"{account_id}.{browser}")
+    both = await take(OF_BOTH, f"{key}.{visitor.network}")
+    return Try(account_id, (by_visitor, one), (both,))
 
 
-async def _record(parts: Parts, context: Context, account_id: str, attempt: Attempt) -> None:
-    locks = attempt.is_last and attempt.limit is OF_STRANGERS
+async def begin_code(parts: Parts, visitor: Visitor, account_id: str) -> Try:
+    """Of a code. Raises ``TooManyAttempts``."""
+    take = parts.attempts.take
+    by_visitor = await take(OF_VISITOR, visitor.network)
+    code = await take(CODES, account_id)
+    return Try(account_id, (by_visitor, await take(CODES_A_DAY, account_id), code))
+
+
+def _known(parts: Parts, visitor: Visitor, account_id: str, mark: str) -> str | None:
+    now = parts.clock.now()
+    return known_browser(parts.keys, visitor.device, account_id, mark=mark, now=now)
+
+
+def knowing(parts: Parts, visitor: Visitor, account_id: str, mark: str) -> str:
+    """The browser's cookie after it was shown to be the account's."""
+    now = parts.clock.now()
+    return with_account(parts.keys, visitor.device, account_id, mark=mark, now=now)
+
+
+async def _record(parts: Parts, context: Context, account_id: str, full: Sequence[Attempt]) -> None:
+    """``full``: the limits that this attempt was the last of."""
+    locks = [one for one in full if one.limit is OF_STRANGERS]
+    codes = [one for one in full if one.limit in (CODES, CODES_A_DAY)]
 
     async def decide(unit: Unit) -> None:
         state = await unit.load(ACCOUNT, account_id)
         steps: list[Step] = [lambda after: accounts.sign_in_failed(after, at=unit.at)]
         if locks:
-            steps.append(lambda after: accounts.lock(after, until=attempt.ends_at, at=unit.at))
+            until = locks[0].ends_at
+            steps.append(lambda after: accounts.lock(after, until=until, at=unit.at))
         carry_out(unit, ACCOUNT, state, *steps)
+        if codes and state.is_open:
+            over = spelled(max(one.ends_at for one in codes))
+            await tell(unit, parts, state, "codes_locked", until=over)
 
     await parts.dispatcher.execute(context, decide)
 
@@ -106,7 +150,8 @@ async def enter(
 
     Raises ``AccountNotFound`` when the account was closed.
     """
-    known = known_browser(parts.keys, visitor.device, account_id) is not None
+    mark = mark_of(await held_password(parts, account_id))
+    known = _known(parts, visitor, account_id, mark) is not None
 
     async def decide(unit: Unit) -> tuple[str, SignedIn]:
         account = await unit.load(ACCOUNT, account_id)
@@ -121,7 +166,7 @@ async def enter(
         return started
 
     (cookie, signed_in), _ = await parts.dispatcher.execute(context, decide)
-    device = with_account(parts.keys, visitor.device, account_id)
+    device = knowing(parts, visitor, account_id, mark)
     return Entered(signed_in, cookie, device, return_to)
 
 

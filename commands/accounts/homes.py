@@ -115,8 +115,11 @@ def key_of(token: str) -> str:
     return PREFIX + hashlib.sha256(token.encode()).hexdigest()
 
 
-async def invite(unit: Unit, message: Invite, *, ids: Ids) -> Invitation:
-    """Raises ``InvalidInput``, ``HomeFull``, ``SubjectForgotten``."""
+async def invite(unit: Unit, message: Invite, *, ids: Ids, mailed: bool = True) -> Invitation:
+    """``mailed`` False: the address had too many mails (``mail.may_be_sent``).
+
+    Raises ``InvalidInput``, ``HomeFull``, ``SubjectForgotten``.
+    """
     require_stay(message.role, message.ends_at, at=unit.at)
     if await _is_leaving(unit, message.home_id):
         raise SubjectForgotten("the account is being forgotten")
@@ -143,14 +146,15 @@ async def invite(unit: Unit, message: Invite, *, ids: Ids) -> Invitation:
         "role": _as_a_person_says(message.role, message.ends_at),
         "until": spelled(expires_at),
     }
-    await request_mail(
-        unit,
-        ids,
-        "invitation",
-        to=message.email,
-        parameters=parameters,
-        account_id=message.home_id,
-    )
+    if mailed:
+        await request_mail(
+            unit,
+            ids,
+            "invitation",
+            to=message.email,
+            parameters=parameters,
+            account_id=message.home_id,
+        )
     for event in events:
         invitation = INVITATION.fold(invitation, event)
     return invitation

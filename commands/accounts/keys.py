@@ -10,6 +10,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 
+from commands.accounts.addresses import folded
 from commands.accounts.token_family import TokenKeys
 
 KEY_BYTES = 32
@@ -27,8 +28,8 @@ class AccountKeys:
         self._emails = _derived(list(self._ring.values())[-1], "e-mail addresses")
 
     def email_hash(self, address: str) -> str:
-        """64 hexadecimal digits; ``address`` as ``addresses.normalise`` gives it."""
-        return hmac.new(self._emails, address.encode(), hashlib.sha256).hexdigest()
+        """64 hexadecimal digits; the same for all spellings of ``address``."""
+        return hmac.new(self._emails, folded(address).encode(), hashlib.sha256).hexdigest()
 
     def mac(self, purpose: str, message: str) -> str:
         """64 hexadecimal digits, by the first key."""

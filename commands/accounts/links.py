@@ -40,7 +40,11 @@ class InvalidLink(Refused):
 
 
 class Link(BaseModel):
-    """``email``: the address that the mail went to; following the link shows that it is theirs."""
+    """``email``: the address that the mail went to; following the link shows that it is theirs.
+
+    ``mark``, ``email_hash``: of the account's password and address when the link was asked for;
+    whatever changes one of them voids it. ``session_id``: which session has to follow it.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -48,8 +52,16 @@ class Link(BaseModel):
     purpose: Purpose
     email: str = Field(repr=False)
     account_id: str | None = None
+    email_hash: str = ""
+    mark: str = Field(default="", repr=False)
+    session_id: str | None = None
     return_to: str | None = None
     expires_at: AwareDatetime
+
+    def require_standing(self, *, email_hash: str, mark: str) -> None:
+        """Both of now; the password's ``mark`` is never empty. Raises ``InvalidLink``."""
+        if not mark or (email_hash, mark) != (self.email_hash, self.mark):
+            raise _over()
 
 
 def make_link(
@@ -59,6 +71,9 @@ def make_link(
     base_url: str,
     email: str,
     account_id: str | None = None,
+    email_hash: str = "",
+    mark: str = "",
+    session_id: str | None = None,
     return_to: str | None = None,
 ) -> str:
     """Its address, for a mail and nothing else."""
@@ -67,6 +82,9 @@ def make_link(
         purpose=purpose,
         email=email,
         account_id=account_id,
+        email_hash=email_hash,
+        mark=mark,
+        session_id=session_id,
         return_to=return_to,
         expires_at=unit.at + LIFETIMES[purpose],
     )
@@ -80,7 +98,7 @@ async def look_at(vault: Vault, token: str, purpose: Purpose, *, now: datetime) 
     held = await vault.get(key_of(token))
     link = Link.model_validate(held) if held is not None else None
     if link is None or link.purpose != purpose or link.expires_at <= now:
-        raise InvalidLink("this link is not valid any more; ask for another one")
+        raise _over()
     return link
 
 
@@ -89,6 +107,10 @@ async def use(unit: Unit, vault: Vault, token: str, purpose: Purpose) -> Link:
     link = await look_at(vault, token, purpose, now=unit.at)
     unit.write_vault(key_of(token), None, expected=link.version)
     return link
+
+
+def _over() -> InvalidLink:
+    return InvalidLink("this link is not valid any more; ask for another one")
 
 
 def key_of(token: str) -> str:

@@ -12,6 +12,8 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from commands.accounts.addresses import folded
+from commands.accounts.attempts import Attempts, Limit, TooManyAttempts
 from commands.kernel.dispatch import Unit
 from commands.kernel.policy import Action, Emit, Policy, PolicyState
 from commands.kernel.ports import Ids
@@ -23,6 +25,11 @@ KIND = "mail"
 PREFIX = "mail#"
 LIFETIME = timedelta(hours=24)
 """A mail that could not be sent for so long is dropped."""
+TO_ADDRESS = Limit("mail-to", 5, 60 * 60)
+"""To an address that asked for nothing, as far as we know. More are left out without a word:
+telling would tell strangers what others do."""
+INVITATIONS = Limit("invitations", 50, 24 * 60 * 60)
+"""Of a home, withdrawn or not."""
 SINCE = datetime(2026, 11, 25, tzinfo=UTC)
 
 MailKind = Literal[
@@ -42,6 +49,7 @@ MailKind = Literal[
     "passkey_added",
     "passkey_removed",
     "sign_in_notice",
+    "codes_locked",
     "deletion_requested",
     "deletion_canceled",
     "invitation",
@@ -78,6 +86,15 @@ async def request_mail(
     )
     unit.write_vault(PREFIX + mail_id, item.model_dump(mode="json"))
     return mail_id
+
+
+async def may_be_sent(attempts: Attempts, address: str) -> bool:
+    """Counts a mail to an address that may be a stranger's: whoever asks for it, and as what."""
+    try:
+        await attempts.take(TO_ADDRESS, folded(address))
+    except TooManyAttempts:
+        return False
+    return True
 
 
 def react(_: PolicyState, event: Event) -> Sequence[Action]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -28,14 +27,16 @@ DELETION_WAITS = timedelta(days=7)
 class Later:
     """Work that nobody waits for, so that no answer tells by its time that there was some.
 
-    What is under way when the process is killed is lost; what fails is left.
+    What is under way when the process is killed is lost; what fails is left, and told to
+    ``on_error``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_error: Callable[[HomecastError], None] = lambda _: None) -> None:
+        self._on_error = on_error
         self._tasks: set[asyncio.Task[None]] = set()
 
     def do(self, work: Coroutine[Any, Any, object]) -> None:
-        task = asyncio.get_running_loop().create_task(_unheard(work))
+        task = asyncio.get_running_loop().create_task(self._unheard(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -43,10 +44,11 @@ class Later:
         while self._tasks:
             await asyncio.gather(*self._tasks)
 
-
-async def _unheard(work: Coroutine[Any, Any, object]) -> None:
-    with suppress(HomecastError):
-        await work
+    async def _unheard(self, work: Coroutine[Any, Any, object]) -> None:
+        try:
+            await work
+        except HomecastError as error:
+            self._on_error(error)
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,9 @@ OF_VISITOR = Limit("passkey", 60, WINDOW)
 Purpose = Literal["register", "sign_in", "confirm"]
 Json = Mapping[str, Any]
 
+MALFORMED = (WebAuthnException, ValueError, TypeError, KeyError, RecursionError)
+"""What its libraries raise for input of a stranger; JSON may be nested without end."""
+
 
 class PasskeyRefused(NotPermitted):
     """The answer of the passkey does not fit: another site, person, challenge, or key."""
@@ -185,7 +188,7 @@ async def sign_in_with_passkey(
     return_to: str | None = None,
 ) -> Entered:
     """Raises ``PasskeyRefused``, ``TooManyAttempts``."""
-    attempt = await parts.attempts.take(OF_VISITOR, visitor.address)
+    attempt = await parts.attempts.take(OF_VISITOR, visitor.network)
     answer = _parsed_answer(credential)
     challenge = _require_challenge(parts, "sign_in", "", answer.response.client_data_json)
     account_id = (await _held(parts, answer))["account_id"]
@@ -264,7 +267,7 @@ def _registered(
             expected_origin=parts.origin,
             require_user_verification=True,
         )
-    except (WebAuthnException, ValueError, TypeError, KeyError) as error:
+    except MALFORMED as error:
         raise _refused("this passkey cannot be added") from error
     return verified, challenge
 
@@ -272,7 +275,7 @@ def _registered(
 def _parsed_answer(credential: Json) -> AuthenticationCredential:
     try:
         return parse_authentication_credential_json(dict(credential))
-    except (WebAuthnException, ValueError, TypeError, KeyError) as error:
+    except MALFORMED as error:
         raise _refused("this is no answer of a passkey") from error
 
 
@@ -290,7 +293,7 @@ def _verified(
             credential_current_sign_count=held["sign_count"],
             require_user_verification=True,
         )
-    except (WebAuthnException, ValueError, TypeError, KeyError) as error:
+    except MALFORMED as error:
         raise _refused("the passkey's answer does not fit") from error
 
 
@@ -318,7 +321,7 @@ def _require_challenge(
     """The challenge that was answered, if it is one of ours. Raises ``PasskeyRefused``."""
     try:
         challenge = parse_client_data_json(client_data).challenge
-    except (WebAuthnException, ValueError, TypeError, KeyError) as error:
+    except MALFORMED as error:
         raise _refused("this is no answer of a passkey") from error
     size = RANDOM_BYTES + TIME_BYTES
     body, mac = challenge[:size], challenge[size:]

@@ -32,16 +32,32 @@ class Proved:
     account_id: str
     mark: str = field(repr=False)
 
-    async def require_unchanged(self, parts: Parts) -> None:
-        """Raises ``WrongCredentials`` when the password was changed meanwhile."""
-        held = await parts.vault.get(PREFIX + self.account_id)
+    async def require_unchanged(self, unit: Unit, parts: Parts) -> None:
+        """Also at the unit's commit. Raises ``WrongCredentials`` when the password was changed
+        meanwhile."""
+        held = await held_password(parts, self.account_id)
         if held is None or held["mark"] != self.mark:
             raise wrong()
+        unit.require_vault(PREFIX + self.account_id, held["version"])
 
 
-async def prove(parts: Parts, account_id: str | None, password: str) -> Proved | None:
+Held = dict[str, Any]
+
+
+async def held_password(parts: Parts, account_id: str | None) -> Held | None:
+    """One read of the vault, with or without an account."""
+    return await parts.vault.get(PREFIX + (account_id or NOBODY))
+
+
+def mark_of(held: Held | None) -> str:
+    """Another one with each password that is set; empty without one."""
+    return str(held["mark"]) if held else ""
+
+
+async def prove(
+    parts: Parts, account_id: str | None, held: Held | None, password: str
+) -> Proved | None:
     """None: wrong, or there is no such account. Raises ``Busy``."""
-    held = await parts.vault.get(PREFIX + (account_id or NOBODY))
     given = prepared(password)
     if account_id is None or held is None:
         await parts.passwords.dummy(given)
@@ -53,7 +69,7 @@ async def prove(parts: Parts, account_id: str | None, password: str) -> Proved |
     return Proved(account_id, held["mark"])
 
 
-async def _upgrade(parts: Parts, account_id: str, held: dict[str, Any], password: str) -> None:
+async def _upgrade(parts: Parts, account_id: str, held: Held, password: str) -> None:
     """With the parameters of today. It is the same password, so nobody is told; when it does not
     work now, the next sign-in does it."""
     with suppress(VersionConflict, Unavailable):
@@ -61,15 +77,12 @@ async def _upgrade(parts: Parts, account_id: str, held: dict[str, Any], password
         await parts.vault.put(PREFIX + account_id, value, expected=held["version"])
 
 
-async def write_password(unit: Unit, parts: Parts, account_id: str, hashed: str) -> None:
-    """With the unit's commit, which says so by an event."""
-    held = await parts.vault.get(PREFIX + account_id)
-    value = {
-        "hash": hashed,
-        "changed_at": unit.at.isoformat(),
-        "mark": secrets.token_hex(16),
-    }
+def write_password(unit: Unit, held: Held | None, account_id: str, hashed: str) -> str:
+    """In the place of ``held``, with the unit's commit, which says so by an event. Its mark."""
+    mark = secrets.token_hex(16)
+    value = {"hash": hashed, "changed_at": unit.at.isoformat(), "mark": mark}
     unit.write_vault(PREFIX + account_id, value, expected=held["version"] if held else 0)
+    return mark
 
 
 def wrong() -> WrongCredentials:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from commands.accounts.networks import network_of
 from commands.kernel.dispatch import Dispatcher, Repository, Unit
 from commands.kernel.ports import Ids, Vault
 from domain.accounts import sessions
@@ -50,6 +51,11 @@ class Visitor:
     agent: str = ""
     country: str | None = None
     device: str = field(default="", repr=False)
+
+    @property
+    def network(self) -> str:
+        """By which it is counted."""
+        return network_of(self.address)
 
 
 @dataclass(frozen=True)

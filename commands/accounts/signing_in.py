@@ -16,10 +16,16 @@ from datetime import timedelta
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from commands.accounts.addresses import normalise
-from commands.accounts.attempts import Limit
-from commands.accounts.entering import WINDOW, Entered, Step, begin, enter
+from commands.accounts.entering import Entered, Step, begin, begin_code, enter
 from commands.accounts.parts import Parts
-from commands.accounts.passwords import Proved, WrongCredentials, prove, wrong
+from commands.accounts.passwords import (
+    Proved,
+    WrongCredentials,
+    held_password,
+    mark_of,
+    prove,
+    wrong,
+)
 from commands.accounts.second_factor import WrongCode, check_code, prove_code
 from commands.accounts.sign_in_sessions import SignedIn, Visitor, renew
 from commands.kernel.dispatch import Unit
@@ -30,8 +36,6 @@ from domain.kernel.recorded import Context
 PREFIX = "signin#"
 SHAPE = re.compile(r"[A-Za-z0-9_-]{43}")
 PENDING_LASTS = timedelta(minutes=10)
-CODES = (Limit("code", 10, WINDOW), Limit("code-browser", 10, WINDOW))
-"""Of strangers who know the password, and of a known browser."""
 
 
 class PendingSignInOver(NotPermitted):
@@ -69,21 +73,28 @@ async def sign_in(
     """Raises ``WrongCredentials``, ``TooManyAttempts``, ``Busy``."""
     email_hash = parts.keys.email_hash(_spelled(email))
     holder = await parts.holder_of(email_hash)
-    attempt = await begin(parts, visitor, account_id=holder, key=email_hash)
-    proved = await prove(parts, holder, password)
-    if proved is None:
-        attempt.failed(parts, context)
-        raise wrong()
-    try:
-        account = await parts.account(proved.account_id)
-        if account.totp:
-            entered: Entered | CodeNeeded = await _ask_for_code(parts, proved, return_to)
-        else:
-            entered = await _enter(parts, context, proved, visitor, return_to)
-    except AccountNotFound:
-        raise wrong() from None
+    held = await held_password(parts, holder)
+    attempt = await begin(parts, visitor, account_id=holder, key=email_hash, mark=mark_of(held))
+    async with attempt.unless_unavailable(parts):
+        proved = await prove(parts, holder, held, password)
+        if proved is None:
+            attempt.failed(parts, context)
+            raise wrong()
+        try:
+            entered = await _proved(parts, context, proved, visitor, return_to)
+        except AccountNotFound:
+            raise wrong() from None
     await attempt.succeeded(parts)
     return entered
+
+
+async def _proved(
+    parts: Parts, context: Context, proved: Proved, visitor: Visitor, return_to: str | None
+) -> Entered | CodeNeeded:
+    account = await parts.account(proved.account_id)
+    if account.totp:
+        return await _ask_for_code(parts, proved, return_to)
+    return await _enter(parts, context, proved, visitor, return_to)
 
 
 def _spelled(email: str) -> str:
@@ -97,8 +108,8 @@ def _spelled(email: str) -> str:
 async def _enter(
     parts: Parts, context: Context, proved: Proved, visitor: Visitor, return_to: str | None
 ) -> Entered:
-    async def proof(_: Unit, account: Account) -> tuple[tuple[str, ...], Sequence[Step]]:
-        await proved.require_unchanged(parts)
+    async def proof(unit: Unit, account: Account) -> tuple[tuple[str, ...], Sequence[Step]]:
+        await proved.require_unchanged(unit, parts)
         if account.totp:
             raise wrong()  # it was enabled this very moment
         return ("pwd",), ()
@@ -135,24 +146,25 @@ async def enter_code(
     """
     held = await _pending(parts, pending)
     account_id = held.account_id
-    attempt = await begin(parts, visitor, account_id=account_id, key=account_id, limits=CODES)
+    attempt = await begin_code(parts, visitor, account_id)
 
     async def proof(unit: Unit, account: Account) -> tuple[tuple[str, ...], Sequence[Step]]:
         now = await _pending(parts, pending)
-        await Proved(account_id, now.mark).require_unchanged(parts)
+        await Proved(account_id, now.mark).require_unchanged(unit, parts)
         by, steps = await check_code(unit, parts, account, code)
         unit.write_vault(_key_of(pending), None, expected=now.version)
         return ("pwd", *by, "mfa"), steps
 
     try:
-        entered = await enter(
-            parts,
-            context,
-            account_id=account_id,
-            visitor=visitor,
-            proof=proof,
-            return_to=held.return_to,
-        )
+        async with attempt.unless_unavailable(parts):
+            entered = await enter(
+                parts,
+                context,
+                account_id=account_id,
+                visitor=visitor,
+                proof=proof,
+                return_to=held.return_to,
+            )
     except WrongCode:
         attempt.failed(parts, context)
         raise
@@ -197,10 +209,14 @@ async def confirm_identity(
     """
     account_id = signed_in.account_id
     account = await parts.account(account_id)
-    attempt = await begin(parts, visitor, account_id=account_id, key=account.email_hash)
-    if await prove(parts, account_id, password) is None:
-        attempt.failed(parts, context)
-        raise wrong()
+    held = await held_password(parts, account_id)
+    attempt = await begin(
+        parts, visitor, account_id=account_id, key=account.email_hash, mark=mark_of(held)
+    )
+    async with attempt.unless_unavailable(parts):
+        if await prove(parts, account_id, held, password) is None:
+            attempt.failed(parts, context)
+            raise wrong()
     amr: tuple[str, ...] = ("pwd",)
     if account.totp:
         amr = ("pwd", *await _second(parts, context, account_id, code, visitor), "mfa")
@@ -211,9 +227,10 @@ async def confirm_identity(
 async def _second(
     parts: Parts, context: Context, account_id: str, code: str, visitor: Visitor
 ) -> tuple[str, ...]:
-    attempt = await begin(parts, visitor, account_id=account_id, key=account_id, limits=CODES)
+    attempt = await begin_code(parts, visitor, account_id)
     try:
-        by = await prove_code(parts, context, account_id, code)
+        async with attempt.unless_unavailable(parts):
+            by = await prove_code(parts, context, account_id, code)
     except WrongCode:
         attempt.failed(parts, context)
         raise

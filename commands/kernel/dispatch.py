@@ -230,6 +230,14 @@ class Unit:
     ) -> None:
         self.vault.append(VaultWrite(key, value, expected))
 
+    def require_vault(self, key: str, expected: int) -> None:
+        """The decision rests on this version of an item, which stays as it is."""
+        self.vault.append(VaultWrite(key, None, expected, kept=True))
+
+    @property
+    def changes_nothing(self) -> bool:
+        return not self.appends and all(write.kept for write in self.vault)
+
 
 class NoHints:
     """For a context that nobody watches live."""
@@ -271,7 +279,7 @@ class Dispatcher:
         for attempt in range(ATTEMPTS):
             unit = Unit(self.repository, context=context, clock=self.clock, first=attempt == 0)
             result = await decide(unit)
-            if not unit.appends and not unit.vault:
+            if unit.changes_nothing:
                 return result, []
             try:
                 recorded = await self._commit(unit)

@@ -27,12 +27,14 @@ class VaultWrite:
 
     ``value`` None deletes the item. Keys are ``kind#id``, as ``device-credential#…``.
     ``expected``: the ``version`` in the value that is there, 0 for none at all; what is put has the
-    next one. Without it, whatever is there is replaced.
+    next one. Without it, whatever is there is replaced. ``kept``: nothing is changed, and all is
+    refused unless the expected version is there.
     """
 
     key: str
     value: dict[str, Any] | None
     expected: int | None = None
+    kept: bool = False
 
 
 @dataclass(frozen=True)

@@ -206,6 +206,8 @@ class Account(State):
     email: Annotated[str, Personal()] = ""
     email_hash: str = ""
     password_set_at: datetime | None = None
+    password_reset_at: datetime | None = None
+    """By a mail's link, unless it was changed since by who knew it."""
     totp: bool = False
     recovery_codes_left: int = 0
     passkeys: tuple[Passkey, ...] = ()
@@ -227,6 +229,12 @@ class Account(State):
 
     def has_passkey(self, credential_id: str) -> bool:
         return any(one.credential_id == credential_id for one in self.passkeys)
+
+    @property
+    def passkeys_to_review(self) -> bool:
+        """Whether some are older than a reset: they may be an intruder's."""
+        at = self.password_reset_at
+        return at is not None and any(one.added_at < at for one in self.passkeys)
 
     def name_of(self, credential_id: str) -> str:
         return dict(self.passkey_names).get(credential_id, "")
@@ -251,7 +259,11 @@ def _changes(state: Account, event: AccountEvent) -> dict[str, Any]:
         case EmailChanged():
             return {"email": event.email, "email_hash": event.email_hash}
         case PasswordSet():
-            return {"password_set_at": event.timestamp}
+            at = event.timestamp
+            return {
+                "password_set_at": at,
+                "password_reset_at": at if event.how == "reset" else None,
+            }
         case TotpEnabled():
             return {"totp": True}
         case TotpDisabled():
@@ -284,7 +296,7 @@ def _passkeys(state: Account, event: PasskeyAdded | PasskeyRemoved) -> dict[str,
     return {"passkeys": passkeys, "passkey_names": names}
 
 
-ACCOUNT = Aggregate("account", Account, fold, snapshot_every=50)
+ACCOUNT = Aggregate("account", Account, fold, snapshot_every=50, code_version=2)
 
 
 def open_account(

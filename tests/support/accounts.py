@@ -24,6 +24,7 @@ from commands.accounts.attempts import Attempts
 from commands.accounts.entering import Entered
 from commands.accounts.forgetting import Eraser
 from commands.accounts.keys import AccountKeys
+from commands.accounts.known_browsers import known_browser
 from commands.accounts.mail import MailItem
 from commands.accounts.parts import Parts
 from commands.accounts.password_rules import PasswordRules
@@ -32,7 +33,7 @@ from commands.accounts.sign_in_sessions import Visitor
 from commands.kernel.dispatch import Dispatcher, NoHints, Repository
 from commands.kernel.ports import EventStore
 from domain.accounts.account import ACCOUNT, Account
-from domain.kernel.errors import HintsUnavailable
+from domain.kernel.errors import Busy, HintsUnavailable
 from domain.kernel.event import Event
 from domain.kernel.recorded import Context, Recorded
 from tests.support.interleave import PassingStore
@@ -74,13 +75,18 @@ class SharedCounters:
 
 
 class QuickPasswords:
-    """The port ``Passwords``, by one round of SHA-256; ``work``: which hashes were made."""
+    """The port ``Passwords``, by one round of SHA-256; ``work``: which hashes were made.
+    ``busy``: how many more find no place."""
 
     def __init__(self, parameters: str = "1") -> None:
         self.parameters = parameters
         self.work: list[str] = []
+        self.busy = 0
 
     def _made(self, password: str, parameters: str) -> str:
+        if self.busy:
+            self.busy -= 1
+            raise Busy("too many at once")
         return f"quick${parameters}${hashlib.sha256(password.encode()).hexdigest()}"
 
     async def hash(self, password: str) -> str:
@@ -173,6 +179,16 @@ class World:
             state = ACCOUNT.fold(state, recorded.event)
         return state
 
+    async def mark(self, account_id: str) -> str:
+        """Of the account's password."""
+        held = await self.vault.get(f"password#{account_id}")
+        return str(held["mark"]) if held else ""
+
+    async def is_known(self, cookie: str, account_id: str) -> bool:
+        """Whether the cookie is one of a browser that the account knows."""
+        mark, now = await self.mark(account_id), self.clock.now()
+        return known_browser(self.keys, cookie, account_id, mark=mark, now=now) is not None
+
     def kinds(self) -> list[str]:
         """Of the vault's items, with repetitions, without mails and links."""
         kinds = sorted(key.partition("#")[0] for key in self.vault.items)
@@ -190,9 +206,10 @@ class World:
     async def last_mail(self) -> Mail:
         return (await self.mails())[-1][1]
 
-    async def last_token(self) -> str:
-        """Of the link in the newest mail."""
-        found = re.search(r"token=([\w-]+)", (await self.last_mail()).text)
+    async def last_token(self, kind: str | None = None) -> str:
+        """Of the link in the newest mail (of this kind)."""
+        mails = [mail for one, mail in await self.mails() if kind in (None, one)]
+        found = re.search(r"token=([\w-]+)", mails[-1].text)
         assert found, "the mail has no link with a token"
         return found[1]
 

@@ -352,6 +352,29 @@ class VaultInCommitContract:
         await commit(stores.events, vault=[VaultWrite("grant#1", None, 2)])
         assert await stores.vault.get("grant#1") is None
 
+    async def test_a_commit_can_rest_on_an_item_that_it_leaves_as_it_is(
+        self, stores: Stores
+    ) -> None:
+        stream, again = new_stream(), token()
+        await stores.vault.put("password#1", {"a": 1}, expected=0)
+        rests = [VaultWrite("password#1", None, 1, kept=True), VaultWrite("session#1", {"b": 1}, 0)]
+        for _ in range(2):
+            await commit(stores.events, append(stream, "a"), vault=rests, commit_token=again)
+        assert await stores.vault.get("password#1") == {"a": 1, "version": 1}
+        await stores.vault.put("password#1", {"a": 2}, expected=1)
+        for late in (1, 3, 0):
+            late_write = VaultWrite("password#1", None, late, kept=True)
+            late_put = VaultWrite("session#2", {"b": 1}, 0)
+            with pytest.raises(VersionConflict):
+                await commit(stores.events, append(stream, "b", after=1), vault=[late_write])
+            with pytest.raises(VersionConflict):
+                await commit(stores.events, vault=[late_write, late_put])
+        gone = VaultWrite("password#2", None, 1, kept=True)
+        with pytest.raises(VersionConflict):
+            await commit(stores.events, append(stream, "b", after=1), vault=[gone])
+        assert await names(stores.events, stream) == ["a"]
+        assert await stores.vault.get("session#2") is None
+
     async def test_a_repeated_commit_of_the_vault_alone_knows_what_it_has_put(
         self, stores: Stores
     ) -> None:

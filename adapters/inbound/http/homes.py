@@ -7,7 +7,6 @@ after moments.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -22,12 +21,13 @@ from adapters.inbound.http.problems import DOCUMENTED
 from adapters.inbound.http.views import READ_MODEL, View, answer, iso
 from commands.accounts import homes
 from commands.accounts.addresses import normalise
+from commands.accounts.attempts import TooManyAttempts
+from commands.accounts.mail import INVITATIONS, may_be_sent
 from commands.accounts.tokens import ACCOUNT, HOMES_READ, HOMES_WRITE
 from domain.accounts.home import HomeNotFound
 from domain.accounts.invitation import Invitation
 from domain.accounts.membership import MemberNotFound, MemberRole
 from domain.devices.roles import Action, Role, require
-from domain.kernel.errors import HintsUnavailable
 
 router = APIRouter(prefix="/v1/homes", tags=["homes"], responses=DOCUMENTED)
 Reader = Annotated[Caller, Depends(Needs(HOMES_READ))]
@@ -35,9 +35,6 @@ Writer = Annotated[Caller, Depends(Needs(HOMES_WRITE))]
 Ulid = Annotated[str, Path(pattern=f"^{ACCOUNT.pattern}$")]
 PAGE = "/account/homes"
 """Of the pages for people; the token of an invitation is added to it."""
-INVITES = 50
-"""Mails that a home may have sent in a day, withdrawn or not."""
-DAY = 86_400
 
 
 class InviteBody(Body):
@@ -185,32 +182,33 @@ async def invite(
 ) -> Response:
     """By a mail; whoever holds it may accept, with an account of their own."""
     await _require(parts, home_id, caller, Action.MANAGE_MEMBERS)
+    email = normalise(body.email)
     await _require_mails_left(parts, home_id)
+    mailed = await may_be_sent(parts.attempts, email)
     container = parts.container
     message = homes.Invite(
         home_id=home_id,
         invitation_id=container.ids.new(),
         token=homes.new_token(),
         page=container.settings.issuer + PAGE,
-        email=normalise(body.email),
+        email=email,
         role=body.role,
         ends_at=body.ends_at,
     )
     invitation, _ = await container.accounts.dispatcher.execute(
         context_of(request, container.tracer),
-        lambda unit: homes.invite(unit, message, ids=container.ids),
+        lambda unit: homes.invite(unit, message, ids=container.ids, mailed=mailed),
     )
     return answer(_invitation(message.invitation_id, invitation), 201)
 
 
 async def _require_mails_left(parts: Parts, home_id: str) -> None:
     """Withdrawing must not be a way to send mails without end. Raises ``RateLimited``."""
-    container = parts.container
-    day = int(container.clock.now().timestamp() // DAY)
-    with suppress(HintsUnavailable):
-        sent = await container.counters.add(f"invites:{home_id}:{day}", 1, keep_seconds=DAY)
-        if sent > INVITES:
-            raise RateLimited(f"{INVITES} invitations a day", retry_after=3600)
+    try:
+        await parts.attempts.take(INVITATIONS, home_id)
+    except TooManyAttempts as error:
+        detail = f"{INVITATIONS.most} invitations a day"
+        raise RateLimited(detail, retry_after=error.extra["retry_after"]) from error
 
 
 @router.delete("/{home_id}/invitations/{invitation_id}", status_code=204)

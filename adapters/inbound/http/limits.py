@@ -18,10 +18,10 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
 
 from adapters.inbound.http.container import Counters
 from adapters.inbound.http.errors import RateLimited
+from commands.accounts.networks import network_of as network_of
 from commands.accounts.tokens import InvalidToken
 from commands.kernel.ports import Clock
 from domain.kernel.errors import HintsUnavailable
@@ -153,14 +153,3 @@ class FailureLimits:
         while len(self._buckets) > self._size:
             self._buckets.popitem(last=False)
         return bucket
-
-
-def network_of(address: str) -> str:
-    """What one client has: an IPv4 address, or the /64 that its IPv6 address lies in."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, IPv6Address):
-        return str(parsed.ipv4_mapped or int(parsed) >> 64)
-    return address

@@ -19,6 +19,7 @@ from adapters.inbound.http.live import Live
 from adapters.inbound.http.reading import Commands, Devices
 from adapters.inbound.http.rehints import TICK, Rehints
 from adapters.inbound.http.warmup import warm_up
+from commands.accounts.attempts import Attempts
 
 PRESENCE_EVERY = 5.0
 TIDY_EVERY = 1.0
@@ -37,6 +38,8 @@ class Parts:
         self.fresh = Fresh(container, self.devices, self.commands)
         self.live = Live(container, self.feeds, self.devices, self.homes)
         self.tokens = Introspection(container.vault, container.clock, container.token_states)
+        self.attempts = Attempts(container.counters, None, container.clock)
+        """Those of the pages, where they are mounted beside."""
         per_minute = container.settings.rate_limit_per_minute
         self.limits = TokenLimits(container.counters, container.clock, per_minute=per_minute)
 

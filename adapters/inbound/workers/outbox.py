@@ -73,7 +73,7 @@ class OutboxWorker:
         delivery = await self._deliver(effect)
         if delivery.outcome == "retry" and attempt < self._attempts:
             await message.nack(delay=self._pause(attempt, delivery))
-        elif delivery.outcome != "delivered" and effect.kind not in self._dropped:
+        elif delivery.outcome in ("retry", "given_up") and effect.kind not in self._dropped:
             await self._bury(body, delivery.detail, attempt)
         log.info(
             "effect",

@@ -180,10 +180,11 @@ class PolicyRow(GatedRow):
 class Delivery:
     """How an attempt to deliver an effect went. ``detail`` is for people and holds no secrets.
 
+    ``gone``: there is nothing to deliver any more: it was before, or it is too late.
     ``after``: seconds until the next attempt, where the other side asked for it.
     """
 
-    outcome: Literal["delivered", "given_up", "retry"]
+    outcome: Literal["delivered", "gone", "given_up", "retry"]
     detail: str = ""
     after: float | None = None
 

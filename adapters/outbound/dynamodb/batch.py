@@ -23,10 +23,11 @@ MAX_ITEM_BYTES = 400 * 1024
 
 @dataclass(frozen=True)
 class Change:
-    """Of a vault item: ``item`` None deletes it. ``expected`` as in ``VaultWrite``."""
+    """Of a vault item: ``item`` None deletes it. ``expected``, ``kept`` as in ``VaultWrite``."""
 
     item: Item | None
     expected: int | None
+    kept: bool = False
 
     def condition(self) -> dict[str, Any]:
         """For a put or a delete, in a transaction or by itself."""
@@ -54,7 +55,9 @@ class Change:
 def change_of(write: VaultWrite) -> Change:
     value = write.value
     return Change(
-        None if value is None else vault_item(write.key, value, write.expected), write.expected
+        None if value is None else vault_item(write.key, value, write.expected),
+        write.expected,
+        write.kept,
     )
 
 

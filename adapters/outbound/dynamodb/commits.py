@@ -96,6 +96,8 @@ class Commits:
 
     def _change_vault(self, key: str, change: Change) -> Any:
         action = {"TableName": self._vault_table, **change.condition()}
+        if change.kept:
+            return {"ConditionCheck": {**action, "Key": {"key": {"S": key}}}}
         if change.item is None:
             return {"Delete": {**action, "Key": {"key": {"S": key}}}}
         return {"Put": {**action, "Item": change.item}}
@@ -131,5 +133,9 @@ def _is_done(batch: Batch, reasons: Sequence[Any]) -> bool:
         events = reasons[: len(batch.events)]
         return all(_is_of(reason.get("Item"), batch.token) for reason in events)
     changes = zip(batch.vault.values(), reasons, strict=True)
-    put = [(change, reason) for change, reason in changes if change.expected is not None]
+    put = [
+        (change, reason)
+        for change, reason in changes
+        if change.expected is not None and not change.kept
+    ]
     return bool(put) and all(change.is_done(reason.get("Item")) for change, reason in put)

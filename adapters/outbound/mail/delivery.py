@@ -1,6 +1,7 @@
 """Mails out of the outbox: the vault's item is rendered, sent, and deleted.
 
-A mail is sent once, or twice when this process dies between the sending and the deleting.
+A mail is sent once, or twice when this process dies between the sending and the deleting. One that
+was given up stays until it expires, so that it can be put back (redriven) until then.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class MailDelivery:
         mail_id = str(effect.body["mail_id"])
         try:
             delivery = await self._deliver(mail_id)
-            if delivery.outcome != "retry":
+            if delivery.outcome in ("delivered", "gone"):
                 await self._vault.delete(PREFIX + mail_id)
         except StoreUnavailable as error:
             return Delivery("retry", error.code)
@@ -37,11 +38,11 @@ class MailDelivery:
     async def _deliver(self, mail_id: str) -> Delivery:
         held = await self._vault.get(PREFIX + mail_id)
         if held is None:
-            return Delivery("delivered", "was sent before")
+            return Delivery("gone", "was sent before, or has expired")
         try:
             item = MailItem.model_validate(held)
             if item.expires_at <= self._clock.now():
-                return Delivery("delivered", "too late to be sent")
+                return Delivery("gone", "too late to be sent")
             await self._mailer.send(render(mail_id, item.to, item.kind, item.parameters))
         except (ValidationError, KeyError):
             return Delivery("given_up", "a mail that cannot be rendered")

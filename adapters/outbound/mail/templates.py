@@ -84,7 +84,7 @@ TEMPLATES: Mapping[MailKind, Template] = {
         "Confirm your new address",
         (
             "Somebody, probably you, wants to use this address for a Homecast account.",
-            "The link works once, for one hour.",
+            "The link works once, for one hour, in the browser where this was asked for.",
             IGNORE,
         ),
         "Use this address",
@@ -155,6 +155,15 @@ TEMPLATES: Mapping[MailKind, Template] = {
             " not know yet.",
             "Time: {at}\nIP address: {address} {country}\nBrowser: {agent}",
             NOT_YOU,
+        ),
+        "Look at your account",
+    ),
+    "codes_locked": Template(
+        "Wrong codes for your account",
+        (
+            "Somebody who knows the password of your Homecast account entered so many wrong codes"
+            " that no code is accepted until {until}.",
+            "If this was not you, choose a new password: yours is known to somebody else.",
         ),
         "Look at your account",
     ),

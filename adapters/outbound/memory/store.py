@@ -54,6 +54,8 @@ class MemoryVault:
             raise VersionConflict("the item has changed")
 
     def apply(self, key: str, change: Change) -> None:
+        if change.kept:
+            return
         if change.item is None:
             self.items.pop(key, None)
         else:
@@ -129,7 +131,9 @@ class MemoryEventStore:
     def _is_stored(self, batch: Batch) -> bool:
         """Whether this is a repetition; ``VersionConflict`` when another commit was first."""
         conditions = [
-            (k, change) for k, change in batch.vault.items() if change.expected is not None
+            (key, change)
+            for key, change in batch.vault.items()
+            if change.expected is not None and not change.kept
         ]
         if not batch.events and conditions:
             return all(change.is_done(self.vault.items.get(key)) for key, change in conditions)

@@ -200,7 +200,13 @@ async def test_no_secret_and_no_address_is_in_any_event_or_log(world: World) -> 
         )
         await identity.ask_for_email_change(world.parts, CONTEXT, signed_in, "new@home.example")
         await identity.change_password(
-            world.parts, CONTEXT, signed_in, current=PASSWORD, new=secrets[1], visitor=VISITOR
+            world.parts,
+            CONTEXT,
+            signed_in,
+            current=PASSWORD,
+            new=secrets[1],
+            visitor=VISITOR,
+            end_own_apps=no_apps,
         )
         with pytest.raises(WrongCredentials):
             await world.sign_in("a wrong password", email="jo2@home.example")

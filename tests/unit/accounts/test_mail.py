@@ -119,7 +119,7 @@ async def test_a_mail_is_sent_and_its_secrets_are_deleted(world: World) -> None:
     assert [one.to for one in mailer.sent] == [EMAIL]
     assert world.vault.items == {}
     again = await delivery(world, mailer).deliver(effect)
-    assert (again.outcome, len(mailer.sent)) == ("delivered", 1)
+    assert (again.outcome, len(mailer.sent)) == ("gone", 1)
 
 
 async def test_a_mail_that_cannot_be_sent_now_is_kept(world: World) -> None:
@@ -132,13 +132,18 @@ async def test_a_mail_that_nobody_takes_is_given_up(world: World) -> None:
     effect, mailer = await requested(world), Sending(MailRefused("SES: MessageRejected"))
     given_up = Delivery("given_up", "SES: MessageRejected")
     assert await delivery(world, mailer).deliver(effect) == given_up
+    assert await delivery(world, mailer).deliver(effect) == Delivery("delivered"), "put back"
+    effect, mailer = await requested(world), Sending(MailRefused("SES: MessageRejected"))
+    assert await delivery(world, mailer).deliver(effect) == given_up
+    world.clock.move(seconds=LIFETIME.total_seconds())
+    assert (await delivery(world, mailer).deliver(effect)).outcome == "gone"
     assert world.vault.items == {}
 
 
 async def test_a_mail_that_is_too_late_is_dropped(world: World) -> None:
     effect, mailer = await requested(world), Sending()
     world.clock.move(seconds=LIFETIME.total_seconds())
-    assert (await delivery(world, mailer).deliver(effect)).outcome == "delivered"
+    assert (await delivery(world, mailer).deliver(effect)).outcome == "gone"
     assert (mailer.sent, world.vault.items) == ([], {})
 
 
@@ -263,6 +268,21 @@ async def test_errors_of_ses_are_for_good_or_for_now(
             await SesMailer(Blocking(client), sender=SENDER).send(MAIL)
     assert isinstance(raised.value.__cause__, ClientError)
     assert EMAIL not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"Email address is not verified. The following identities failed the check: {EMAIL}",
+        "Account is in the sandbox",
+        "Email sending is paused for this account",
+    ],
+)
+async def test_what_is_wrong_with_the_sender_can_be_mended(client: Any, said: str) -> None:
+    with Stubber(client) as stub:
+        stub.add_client_error("send_email", "MessageRejected", said)
+        with pytest.raises(MailUnavailable):
+            await SesMailer(Blocking(client), sender=SENDER).send(MAIL)
 
 
 async def test_ses_that_is_away_is_tried_again() -> None:

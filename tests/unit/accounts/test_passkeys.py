@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from webauthn.helpers import bytes_to_base64url
 
 from commands.accounts import passkeys
 from commands.accounts.attempts import TooManyAttempts
@@ -67,6 +68,23 @@ async def test_a_passkey_signs_in_without_a_password(world: World, counts: bool)
         assert found.signed_in.account_id == entered.signed_in.account_id
         assert found.signed_in.amr == ("hwk", "mfa")
     assert {"passkey_added", "sign_in_notice"} <= set(await world.mail_kinds())
+
+
+def nested(answer: dict[str, Any]) -> dict[str, Any]:
+    """Its JSON has no end to speak of."""
+    data = bytes_to_base64url(b"[" * 100_000)
+    return {**answer, "response": {**answer["response"], "clientDataJSON": data}}
+
+
+async def test_an_answer_without_end_is_refused(world: World, phone: Authenticator) -> None:
+    entered, _ = await added(world, phone)
+    with pytest.raises(PasskeyRefused):
+        await sign_in(world, nested(phone.get(passkeys.begin_authentication(world.parts))))
+    options = passkeys.begin_authentication(world.parts, entered.signed_in)
+    with pytest.raises(PasskeyRefused):
+        await passkeys.confirm_with_passkey(
+            world.parts, CONTEXT, entered.signed_in, nested(phone.get(options))
+        )
 
 
 async def test_an_answer_is_good_once(world: World) -> None:
@@ -156,6 +174,7 @@ async def test_what_cannot_be_added_is_refused(world: World, phone: Authenticato
         phone.create(theirs),
         {},
         {"id": 1, "response": []},
+        nested(phone.create(options)),
     ]
     for answer in answers:
         with pytest.raises(PasskeyRefused):

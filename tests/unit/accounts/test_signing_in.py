@@ -10,7 +10,7 @@ import pytest
 from commands.accounts import signing_in
 from commands.accounts.attempts import TooManyAttempts
 from commands.accounts.entering import OF_KNOWN_BROWSER, OF_STRANGERS, OF_VISITOR, WINDOW
-from commands.accounts.known_browsers import MOST, known_browser, with_account
+from commands.accounts.known_browsers import MOST, with_account
 from commands.accounts.passwords import WrongCredentials
 from commands.accounts.sign_in_sessions import (
     NotSignedIn,
@@ -115,18 +115,22 @@ async def test_a_known_browser_has_a_limit_of_its_own(world: World) -> None:
 async def test_a_browser_is_known_to_whom_it_signed_in_and_nobody_else(world: World) -> None:
     first, second = await world.sign_up(), await world.sign_up("mo@home.example")
     one, two = first.signed_in.account_id, second.signed_in.account_id
-    both = with_account(world.keys, first.device_cookie, two)
-    assert known_browser(world.keys, both, one)
-    assert known_browser(world.keys, both, two)
-    assert known_browser(world.keys, first.device_cookie, two) is None
-    forged = first.device_cookie.replace(one, two)
-    assert known_browser(world.keys, forged, two) is None
-    assert with_account(world.keys, both, one) == both
+
+    async def known_to(cookie: str, account_id: str) -> str:
+        mark, now = await world.mark(account_id), world.clock.now()
+        return with_account(world.keys, cookie, account_id, mark=mark, now=now)
+
+    both = await known_to(first.device_cookie, two)
+    assert await world.is_known(both, one)
+    assert await world.is_known(both, two)
+    assert not await world.is_known(first.device_cookie, two)
+    assert not await world.is_known(first.device_cookie.replace(one, two), two)
+    assert await known_to(both, one) == both
     for number in range(MOST):
-        both = with_account(world.keys, both, f"{number:026}")
-    assert known_browser(world.keys, both, one) is None
-    for broken in ("", "~", ".", "a.b", "a.b.c.d~", "." * 10_000):
-        assert known_browser(world.keys, broken, one) is None
+        both = await known_to(both, f"{number:026}")
+    assert not await world.is_known(both, one)
+    for broken in ("", "~", ".", "a.b", "a.b.c", "a.b.c.d~", f"{one}.b.x.d", "." * 10_000):
+        assert not await world.is_known(broken, one)
 
 
 async def test_success_gives_the_attempt_back(world: World) -> None:

@@ -14,7 +14,8 @@ from fastapi import FastAPI
 from adapters.inbound.http import homes as routes
 from adapters.inbound.http.homes import HomeView, InvitationView, MemberView
 from adapters.outbound.mail.templates import render
-from commands.accounts.mail import MailItem
+from commands.accounts.attempts import Limit
+from commands.accounts.mail import TO_ADDRESS, MailItem
 from domain.accounts.home import PLACES
 from domain.accounts.invitation import LIFETIME
 from tests.unit.http.world import ACCOUNT, HOME_SCOPES, OTHER, Client, World
@@ -224,7 +225,7 @@ async def test_a_home_has_room_for_so_many(owner: Client) -> None:
 async def test_withdrawing_is_no_way_to_send_mails_without_end(
     world: World, owner: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(routes, "INVITES", 3)
+    monkeypatch.setattr(routes, "INVITATIONS", Limit("invitations", 3, 86_400))
     for _ in range(3):
         invited = (await invite(owner)).json()
         await owner.http.delete(f"{INVITATIONS}/{invited['id']}")
@@ -232,6 +233,23 @@ async def test_withdrawing_is_no_way_to_send_mails_without_end(
     assert (refused.status_code, code_of(refused)) == (429, "rate_limited")
     world.clock.advance(86_400)
     assert (await invite(owner)).status_code == 201
+
+
+async def test_without_redis_invitations_are_counted_here(
+    world: World, owner: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "INVITATIONS", Limit("invitations", 3, 86_400))
+    world.counters.away = True
+    assert [(await invite(owner)).status_code for _ in range(4)] == [201, 201, 201, 429]
+
+
+async def test_an_address_gets_so_many_invitations_whoever_sends_them(
+    world: World, owner: Client
+) -> None:
+    for _ in range(TO_ADDRESS.most + 2):
+        assert (await invite(owner)).status_code == 201
+    mails = [key for key, _ in await world.vault.list("mail#")]
+    assert len(mails) == TO_ADDRESS.most
 
 
 async def test_without_redis_invitations_go_on(world: World, owner: Client) -> None:

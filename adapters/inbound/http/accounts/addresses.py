@@ -6,7 +6,7 @@ from fastapi import Response
 
 from adapters.inbound.http.accounts.visit import Visit
 from adapters.inbound.http.accounts.wording import WRONG_ADDRESS
-from commands.accounts.identity import ask_for_email_change, confirm_email_change
+from commands.accounts.identity import ask_for_email_change, confirm_email_change, is_askers
 from commands.accounts.signing_up import look_at_link
 from domain.accounts.email_address import EmailTaken
 from domain.kernel.errors import InvalidInput
@@ -33,19 +33,39 @@ async def submit(visit: Visit) -> Response:
 async def show_confirm(visit: Visit) -> Response:
     token = visit.request.query_params.get("token", "")
     link = await look_at_link(visit.pages.accounts, token, "email")
+    if visit.signed_in is None or not is_askers(link, visit.signed_in):
+        return _elsewhere(visit)
+    account = await visit.pages.accounts.account(visit.me.account_id)
     return visit.page(
         "link.html",
         heading="Use this address?",
-        text=f"From now on you sign in with {link.email}, and our mails go there.",
+        text=f"From now on you sign in to the account of {account.email} with {link.email}, and our"
+        " mails go there.",
         action="/email/confirm",
         button="Use this address",
         link=token,
     )
 
 
+def _elsewhere(visit: Visit) -> Response:
+    return visit.page(
+        "error.html",
+        status=403,
+        heading="Open this link where you asked for it",
+        text="It works in the browser that asked for the new address, as long as that stays signed"
+        " in. Nothing was changed.",
+        onward=("/account", "To your account"),
+        reference=None,
+    )
+
+
 async def confirm(visit: Visit) -> Response:
+    if visit.signed_in is None:
+        return _elsewhere(visit)
     try:
-        await confirm_email_change(visit.pages.accounts, visit.context, token=visit.field("token"))
+        await confirm_email_change(
+            visit.pages.accounts, visit.context, visit.me, token=visit.field("token")
+        )
     except EmailTaken:
         return visit.page(
             "error.html",
@@ -55,6 +75,4 @@ async def confirm(visit: Visit) -> Response:
             onward=("/account", "To your account"),
             reference=None,
         )
-    if visit.signed_in is None:
-        return visit.see_other("/signin", done="mail-changed")
     return visit.see_other("/account", done="mail-changed")

@@ -18,8 +18,8 @@ from adapters.inbound.http.accounts.wording import (
 )
 from commands.accounts import homes
 from commands.accounts.addresses import normalise
-from commands.accounts.attempts import Limit
 from commands.accounts.homes import Member
+from commands.accounts.mail import INVITATIONS, may_be_sent
 from commands.accounts.tokens import ACCOUNT
 from commands.kernel.dispatch import Unit
 from domain.accounts.account import AccountNotFound
@@ -29,8 +29,6 @@ from domain.accounts.membership import MemberNotFound, MemberRole
 from domain.kernel.errors import InvalidInput
 
 HERE = "/account/homes"
-INVITES = Limit("invitations", 50, 86_400)
-"""Mails that a home may have sent in a day, withdrawn or not."""
 ROLES = {
     MemberRole.MEMBER: "Member, who stays",
     MemberRole.GUEST: "Guest, until a day that you set",
@@ -135,7 +133,8 @@ async def invite(visit: Visit) -> Response:
         email = normalise(visit.field("email"))
     except InvalidInput:
         return await _page(visit, {"email": WRONG_ADDRESS})
-    await accounts.attempts.take(INVITES, _id(visit))
+    await accounts.attempts.take(INVITATIONS, _id(visit))
+    mailed = await may_be_sent(accounts.attempts, email)
     message = homes.Invite(
         home_id=_id(visit),
         invitation_id=accounts.ids.new(),
@@ -145,7 +144,9 @@ async def invite(visit: Visit) -> Response:
         role=role,
         ends_at=ends_at,
     )
-    wrong = await _changed(visit, lambda unit: homes.invite(unit, message, ids=accounts.ids))
+    wrong = await _changed(
+        visit, lambda unit: homes.invite(unit, message, ids=accounts.ids, mailed=mailed)
+    )
     return wrong or visit.see_other(HERE, done="invited")
 
 

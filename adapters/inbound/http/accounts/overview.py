@@ -43,6 +43,12 @@ def ways_in_words(account: Account) -> str:
 async def warnings(visit: Visit, account: Account) -> list[Concern]:
     """The gravest first."""
     found: list[Concern] = []
+    if account.passkeys_to_review:
+        text = (
+            "Your password was reset. Passkeys from before still open this account: remove every"
+            " one that you do not know."
+        )
+        found.append((text, "/account/security", "Review your passkeys"))
     due_at = await deletion_due(visit.pages.accounts, visit.me.account_id)
     if due_at is not None:
         text = f"Your account will be deleted on {words.moment(due_at)}."

@@ -51,7 +51,8 @@ class Outbox(Protocol):
 
 
 class AccountPages:
-    """``outbox``: of the local mailer; None where mail really goes out. ``memberships``:
+    """``outbox``: of the local mailer, shown on one machine only; None where mail really goes out.
+    ``memberships``:
     the read model; without it there are no pages about homes. ``sections``: what a download of
     one's data holds. ``behind_proxy``: requests come by one that is ours, whose headers count.
     """
@@ -70,7 +71,7 @@ class AccountPages:
         self.accounts = accounts
         self.oauth = oauth
         self.tracer = tracer
-        self.outbox = outbox
+        self.outbox = outbox if accounts.relying_party in LOOPBACK else None
         self.sections = sections
         self.memberships = memberships
         self.behind_proxy = behind_proxy

@@ -37,7 +37,7 @@ BEFORE_SIGN_IN: Sequence[Page] = (
     Page("/password/forgot", signing_up.show_forgotten, signing_up.forgotten, ANYBODY,
          anonymous=True),
     Page("/password/reset", signing_up.show_reset, signing_up.reset, ANYBODY, anonymous=True),
-    Page("/email/confirm", addresses.show_confirm, addresses.confirm, ANYBODY, anonymous=True),
+    Page("/email/confirm", addresses.show_confirm, addresses.confirm, ANYBODY),
 )  # fmt: skip
 SIGNED_IN: Sequence[Page] = (
     Page("/signout", None, signing_in.sign_out, ANYBODY),

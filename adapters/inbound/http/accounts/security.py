@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import segno
 from fastapi import Response
@@ -10,6 +11,7 @@ from fastapi import Response
 from adapters.inbound.http.accounts.visit import Visit
 from adapters.inbound.http.accounts.wording import AT_LEAST, WEAK, WRONG_CODE, WRONG_PASSWORD
 from commands.accounts import identity, second_factor
+from commands.accounts.oauth.grants import revoke_first_party
 from commands.accounts.password_rules import WeakPassword
 from commands.accounts.passwords import WrongCredentials
 from commands.accounts.second_factor import EnrolmentOver, TotpIsOn, WrongCode
@@ -47,18 +49,20 @@ async def _page(visit: Visit, errors: dict[str, str] | None = None) -> Response:
 
 async def change_password(visit: Visit) -> Response:
     try:
-        await identity.change_password(
+        device = await identity.change_password(
             visit.pages.accounts,
             visit.context,
             visit.me,
             current=visit.field("current"),
             new=visit.field("password"),
             visitor=visit.visitor,
+            end_own_apps=partial(revoke_first_party, visit.pages.oauth, visit.context),
         )
     except WrongCredentials:
         return await _page(visit, {"current": WRONG_PASSWORD})
     except WeakPassword as weak:
         return await _page(visit, {"password": WEAK[weak.extra["reason"]]})
+    visit.knows_device(device)
     return visit.see_other(HERE, done="password-changed")
 
 

@@ -112,7 +112,7 @@ async def _choose_new(visit: Visit, token: str, errors: dict[str, str] | None = 
 async def reset(visit: Visit) -> Response:
     token = visit.field("token")
     try:
-        device = await reset_password(
+        await reset_password(
             visit.pages.accounts,
             visit.context,
             token=token,
@@ -122,5 +122,4 @@ async def reset(visit: Visit) -> Response:
         )
     except WeakPassword as weak:
         return await _choose_new(visit, token, {"password": WEAK[weak.extra["reason"]]})
-    visit.knows_device(device)
     return visit.see_other("/signin", done="password-reset")

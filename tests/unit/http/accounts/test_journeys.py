@@ -8,7 +8,13 @@ import pyotp
 import pytest
 from fastapi import FastAPI
 
+from commands.kernel.dispatch import Unit
+from domain.accounts import account as accounts
+from domain.accounts.account import ACCOUNT
+from domain.kernel.recorded import Context
 from tests.unit.http.accounts.world import EMAIL, PASSWORD, Browser, Server
+
+LOCAL_URL = "http://localhost:8080"
 
 
 async def test_sign_up_sign_out_sign_in(server: Server, browser: Browser) -> None:
@@ -17,11 +23,11 @@ async def test_sign_up_sign_out_sign_in(server: Server, browser: Browser) -> Non
     await browser.get("/signup")
     await browser.send("/signup", email=" Ann@Example.org ")
     assert browser.heading == "Look into your mail"
-    await browser.get(await server.link("sign_up"))
+    await browser.get(await server.link("sign_up", "Ann@Example.org"))
     assert browser.heading == "Choose a password"
     await browser.send("/signup/confirm", password=PASSWORD)
     assert browser.path == "/account"
-    assert EMAIL in browser.words
+    assert "Ann@Example.org" in browser.words
     await browser.send("/signout")
     assert "You are signed out." in browser.words
     await browser.get("/account")
@@ -163,6 +169,45 @@ async def test_a_new_address_counts_once_its_link_was_followed(
     assert ann.path == "/account"
 
 
+async def test_a_strangers_browser_cannot_confirm_a_new_address(
+    ann: Browser, other: Browser, server: Server
+) -> None:
+    await ann.get("/account/email")
+    await ann.send("/account/email", email="anna@example.org")
+    link = await server.link("email_change", "anna@example.org")
+    for browser in (other, await signed_up(other, server)):
+        page = await browser.get(link)
+        assert page.status_code == 403
+        assert "Open this link where you asked for it" in browser.words
+        answer = await browser.post("/email/confirm", urlencode({"token": link.split("=")[1]}))
+        assert answer.status_code in (400, 403)
+    await ann.get(link)
+    assert EMAIL in ann.words, "the page names the account"
+
+
+async def signed_up(browser: Browser, server: Server) -> Browser:
+    await browser.sign_up(server, "eve@example.org")
+    return browser
+
+
+async def test_after_a_reset_the_passkeys_are_to_be_looked_at(ann: Browser, server: Server) -> None:
+    me = await server.pages.session(ann.http.cookies["__Host-homecast"], server.clock.now())
+    assert me is not None
+
+    async def decide(unit: Unit) -> None:
+        state = await unit.load(ACCOUNT, me.account_id)
+        unit.append(state, accounts.add_passkey(state, credential_id="k", name="key", at=unit.at))
+
+    await server.dispatcher.execute(Context("c", "m", "test"), decide)
+    server.clock.advance(60)
+    await ann.get("/password/forgot")
+    await ann.send("/password/forgot", email=EMAIL)
+    await ann.get(await server.link("password_reset"))
+    await ann.send("/password/reset", password="a green door in winter")
+    await ann.send("/signin", email=EMAIL, password="a green door in winter")
+    assert "Review your passkeys" in ann.words
+
+
 async def test_what_is_only_the_owners_needs_a_recent_sign_in(ann: Browser, server: Server) -> None:
     server.clock.advance(3600)
     await ann.get("/account/email")
@@ -216,17 +261,27 @@ async def test_ones_data_comes_as_a_file(ann: Browser) -> None:
     assert PASSWORD not in answer.text
 
 
-async def test_the_outbox_shows_mails_with_links_that_can_be_followed(
-    server: Server, browser: Browser
-) -> None:
-    await browser.get("/signup")
-    await browser.send("/signup", email=EMAIL)
-    await browser.get("/dev/outbox")
-    mail = browser.tree.xpath("//main//h2/a/@href")[0]
-    await browser.get(str(mail))
-    link = browser.tree.xpath("//p[@class='mail']/a/@href")[0]
-    assert str(link).endswith(await server.link("sign_up"))
-    assert (await browser.get("/dev/outbox/none")).status_code == 404
+async def test_the_outbox_shows_mails_with_links_that_can_be_followed() -> None:
+    server = Server(public_url=LOCAL_URL)
+    async with server.app() as app:
+        browser = Browser(app, LOCAL_URL)
+        await browser.get("/signup")
+        await browser.send("/signup", email=EMAIL)
+        await browser.get("/dev/outbox")
+        mail = browser.tree.xpath("//main//h2/a/@href")[0]
+        await browser.get(str(mail))
+        link = browser.tree.xpath("//p[@class='mail']/a/@href")[0]
+        assert str(link).endswith(await server.link("sign_up"))
+        assert (await browser.get("/dev/outbox/none")).status_code == 404
+        for path in ("/dev/outbox", str(mail)):
+            answer = await browser.get(path, Host="rebound.example:8080")
+            assert answer.status_code == 404
+            assert EMAIL not in answer.text
+
+
+async def test_pages_for_others_never_show_the_outbox(browser: Browser) -> None:
+    for host in ("home.example", "localhost"):
+        assert (await browser.get("/dev/outbox", Host=host)).status_code == 404
 
 
 async def test_where_mail_goes_out_there_is_no_outbox() -> None:
