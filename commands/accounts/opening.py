@@ -56,7 +56,7 @@ async def open_account(
             ),
             lambda state: accounts.set_password(state, how="sign_up", at=unit.at),
         )
-        await write_password(unit, parts, mine, hashed)
+        write_password(unit, None, mine, hashed)
 
     await parts.dispatcher.execute(context, decide)
     return mine
