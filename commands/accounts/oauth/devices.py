@@ -6,10 +6,11 @@ Vault items ``device-code#{SHA-256}`` and ``user-code#{CODE}``, which names the 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote_plus
 
 from pydantic import BaseModel, ConfigDict
@@ -43,6 +44,7 @@ LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 LENGTH = 8
 PAGE = "/device"
 TRIES = 8
+A = TypeVar("A")
 
 
 class Status(StrEnum):
@@ -228,9 +230,13 @@ async def _decide(oauth: OAuth, request: DeviceRequest, **changes: Any) -> None:
 
 
 async def poll(
-    oauth: OAuth, context: Context, client: KnownClient, device_code: str
-) -> tuple[Tokens, tuple[str, ...]]:
-    """The tokens, and the grants that made place for them.
+    oauth: OAuth,
+    context: Context,
+    client: KnownClient,
+    device_code: str,
+    answer: Callable[[Tokens], Awaitable[A]],
+) -> tuple[A, tuple[str, ...]]:
+    """``answer``, made of the tokens before the code is used up; and the grants that made place.
 
     Raises ``AuthorizationPending``, ``SlowDown``, ``AccessDenied``, ``ExpiredToken`` or
     ``InvalidGrant``.
@@ -250,7 +256,7 @@ async def poll(
     if waiting.status == Status.DENIED:
         raise AccessDenied("the person said no")
 
-    async def decide(unit: Unit) -> tuple[Tokens, tuple[str, ...]]:
+    async def decide(unit: Unit) -> tuple[A, tuple[str, ...]]:
         now_waiting = await _mine(oauth, client, key)
         if now_waiting.status != Status.APPROVED:
             raise InvalidGrant("the device code was used before")
@@ -259,7 +265,8 @@ async def poll(
         await require_session(oauth.vault, approval.session_id, now=unit.at)
         used = now_waiting.model_copy(update={"status": Status.USED}).model_dump(mode="json")
         unit.write_vault(key, used, expected=now_waiting.version)
-        return await give(unit, oauth, client, now_waiting.grant_id, approval)
+        tokens, gone = await give(unit, oauth, client, now_waiting.grant_id, approval)
+        return await answer(tokens), gone
 
     result, _ = await oauth.dispatcher.execute(context, decide)
     return result
