@@ -58,6 +58,9 @@ class Profile(StrEnum):
     DEVICE = "device"
 
 
+ELSEWHERE = frozenset((Profile.ALEXA, Profile.GOOGLE, Profile.DEVICE))
+
+
 class GrantType(StrEnum):
     AUTHORIZATION_CODE = "authorization_code"
     REFRESH_TOKEN = "refresh_token"  # noqa: S105 a name
@@ -109,6 +112,11 @@ class ClientConfig(BaseModel):
     @property
     def public(self) -> bool:
         return self.auth_methods == (AuthMethod.NONE,)
+
+    @property
+    def elsewhere(self) -> bool:
+        """It runs where no browser is signed in."""
+        return self.profile in ELSEWHERE
 
     @property
     def access_lifetime(self) -> timedelta:

@@ -44,7 +44,7 @@ async def confirm(visit: Visit) -> Response:
 
 async def _end(visit: Visit, request: LogoutRequest) -> Response:
     if visit.signed_in is not None:
-        await sign_out(visit.pages.accounts.dispatcher, visit.context, visit.signed_in)
+        await visit.sign_out()
     visit.drop(SESSION)
     visit.drop(BEFORE)
     return _leave(visit, request)

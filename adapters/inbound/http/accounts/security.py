@@ -11,6 +11,7 @@ from adapters.inbound.http.accounts.visit import Visit
 from adapters.inbound.http.accounts.wording import AT_LEAST, WEAK, WRONG_CODE, WRONG_PASSWORD
 from commands.accounts import identity, second_factor
 from commands.accounts.password_rules import WeakPassword
+from commands.accounts.oauth.grants import revoke_own_apps
 from commands.accounts.passwords import WrongCredentials
 from commands.accounts.second_factor import EnrolmentOver, TotpIsOn, WrongCode
 
@@ -59,6 +60,8 @@ async def change_password(visit: Visit) -> Response:
         return await _page(visit, {"current": WRONG_PASSWORD})
     except WeakPassword as weak:
         return await _page(visit, {"password": WEAK[weak.extra["reason"]]})
+    await revoke_own_apps(visit.pages.oauth, visit.context, visit.me.account_id)
+    await visit.end_grants(but=visit.me.session_id)
     return visit.see_other(HERE, done="password-changed")
 
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from commands.accounts.oauth import tokens
 from commands.accounts.oauth.authorizing import approve
-from commands.accounts.oauth.grants import list_services, revoke_first_party, revoke_grants
+from commands.accounts.oauth.grants import (
+    list_services,
+    revoke_grants,
+    revoke_own_apps,
+    revoke_with_sessions,
+)
 from commands.accounts.oauth.requests import validate
 from commands.accounts.oauth.tokens import TokenResponse
 from domain.accounts.client import Profile
@@ -16,6 +21,7 @@ from tests.support.oauth import (
     CONTEXT,
     OTHER,
     VERIFIER,
+    WEB,
     Server,
     Session,
     asking,
@@ -24,9 +30,9 @@ from tests.support.oauth import (
 
 
 async def linked(
-    server: Server, client_id: str, redirect_uri: str, session: Session
+    server: Server, client_id: str, redirect_uri: str, session: Session, **asked: str
 ) -> TokenResponse:
-    request = await validate(server.oauth, asking(client_id, redirect_uri, **pkce()))
+    request = await validate(server.oauth, asking(client_id, redirect_uri, **pkce(**asked)))
     location = await approve(server.oauth, request, session)
     code = location.split("code=")[1].split("&")[0]
     form = {"grant_type": "authorization_code", "code": code, "code_verifier": VERIFIER}
@@ -44,10 +50,44 @@ async def test_a_password_reset_ends_own_apps_and_leaves_linked_services(server:
     mine = await linked(server, "own-app", APP, session)
     service = await linked(server, "alexa", ALEXA, session)
     theirs = await linked(server, "own-app", APP, other)
-    gone = await revoke_first_party(server.oauth, CONTEXT, ACCOUNT)
+    gone = await revoke_own_apps(server.oauth, CONTEXT, ACCOUNT)
     assert server.revocations.ended == list(gone)
     assert [await holds(server, one) for one in (mine, service, theirs)] == [False, True, True]
-    assert await revoke_first_party(server.oauth, CONTEXT, ACCOUNT) == ()
+    assert await revoke_own_apps(server.oauth, CONTEXT, ACCOUNT) == ()
+
+
+async def test_a_new_password_ends_public_clients_too(server: Server) -> None:
+    """Whoever had the old one could have signed in there by itself: the command line is such."""
+    await server.profile(Profile.OWN_APP, "theirs", first_party=False)
+    await server.profile(Profile.WEB)
+    session = await server.sign_in()
+    app = await linked(server, "theirs", APP, session)
+    service = await linked(server, "web", WEB, session)
+    assert len(await revoke_own_apps(server.oauth, CONTEXT, ACCOUNT)) == 1
+    assert [await holds(server, one) for one in (app, service)] == [False, True]
+
+
+async def test_what_may_not_go_on_while_away_ends_with_its_sign_in(server: Server) -> None:
+    await server.profile(Profile.WEB)
+    await server.profile(Profile.ALEXA)
+    first, second = await server.sign_in(), await server.sign_in()
+    briefly = {"scope": "openid devices:read"}
+    made = [
+        await linked(server, "web", WEB, first, **briefly),
+        await linked(server, "web", WEB, second, **briefly),
+        await linked(server, "web", WEB, first, scope="openid offline_access"),
+        await linked(server, "alexa", ALEXA, first, **briefly),
+    ]
+
+    async def left() -> list[bool]:
+        return [await holds(server, one) for one in made]
+
+    await revoke_with_sessions(server.oauth, CONTEXT, ACCOUNT, [first.session_id])
+    assert await left() == [False, True, True, True]
+    await revoke_with_sessions(server.oauth, CONTEXT, ACCOUNT, but=second.session_id)
+    assert await left() == [False, True, True, True]
+    await revoke_with_sessions(server.oauth, CONTEXT, ACCOUNT)
+    assert await left() == [False, False, True, True]
 
 
 async def test_grants_end_by_client_by_session_by_id_or_all(server: Server) -> None:
