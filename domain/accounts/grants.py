@@ -18,6 +18,8 @@ from domain.kernel.event import Aggregate, Event, State, next_event, register
 LIVE_AT_ONCE = 100
 """Grants of an account; one more ends the oldest."""
 PER_CLIENT = 10
+TIDIED = 50
+"""Grants that ran out and are cleared away when another one is given; a commit holds so much."""
 CONSENTS_KEPT = 100
 """Clients for which it is remembered what was allowed."""
 
@@ -193,7 +195,7 @@ def _without_place(
 ) -> list[tuple[Because, tuple[str, ...]]]:
     """Those that ran out (of refreshable ones only the vault knows that), and the oldest beyond
     what an account and a client may have."""
-    over = [one for one in state.live if not one.refreshable and one.ends_at <= at]
+    over = [one for one in state.live if not one.refreshable and one.ends_at <= at][:TIDIED]
     left = [one for one in state.live if one not in over]
     mine = [one for one in left if one.client_id == client_id]
     oldest = mine[: max(0, len(mine) + 1 - PER_CLIENT)]

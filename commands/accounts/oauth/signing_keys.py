@@ -36,8 +36,8 @@ KNOWN_AFTER = timedelta(days=400)
 """A hint of who was signed in is believed for so long; who asks for such a key gets it no more."""
 REMEMBERED_SECONDS = 60.0
 STALE_SECONDS = 600.0
-"""For so long the key goes on signing where the vault cannot be asked for a newer one; far less than
-a retired one is published for."""
+"""For so long the key goes on signing where the vault cannot be asked for a newer one; far less
+than a retired one is published for."""
 AGAIN_AFTER = 5.0
 """Seconds until the vault is asked again then."""
 LOOKS = 3

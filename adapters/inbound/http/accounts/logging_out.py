@@ -11,7 +11,6 @@ from adapters.inbound.http.accounts.cookies import BEFORE, SESSION
 from adapters.inbound.http.accounts.visit import Visit
 from commands.accounts.oauth import logout
 from commands.accounts.oauth.logout import LogoutRequest
-from commands.accounts.sign_in_sessions import sign_out
 
 
 async def show(visit: Visit) -> Response:

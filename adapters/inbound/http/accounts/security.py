@@ -10,8 +10,8 @@ from fastapi import Response
 from adapters.inbound.http.accounts.visit import Visit
 from adapters.inbound.http.accounts.wording import AT_LEAST, WEAK, WRONG_CODE, WRONG_PASSWORD
 from commands.accounts import identity, second_factor
-from commands.accounts.password_rules import WeakPassword
 from commands.accounts.oauth.grants import revoke_own_apps
+from commands.accounts.password_rules import WeakPassword
 from commands.accounts.passwords import WrongCredentials
 from commands.accounts.second_factor import EnrolmentOver, TotpIsOn, WrongCode
 

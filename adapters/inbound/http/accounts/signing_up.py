@@ -6,7 +6,6 @@ nothing until its button is pressed.
 
 from __future__ import annotations
 
-
 from fastapi import Response
 
 from adapters.inbound.http.accounts.visit import Visit

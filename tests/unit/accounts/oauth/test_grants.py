@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
+import pytest
+
 from commands.accounts.oauth import tokens
 from commands.accounts.oauth.authorizing import approve
+from commands.accounts.oauth.clients import KnownClient
 from commands.accounts.oauth.grants import (
+    Approval,
+    give,
     list_services,
     revoke_grants,
     revoke_own_apps,
@@ -12,6 +20,7 @@ from commands.accounts.oauth.grants import (
 )
 from commands.accounts.oauth.requests import validate
 from commands.accounts.oauth.tokens import TokenResponse
+from commands.kernel.dispatch import Unit
 from domain.accounts.client import Profile
 from domain.accounts.grants import Because
 from tests.support.oauth import (
@@ -141,3 +150,39 @@ async def test_services_are_listed_with_what_they_may(server: Server) -> None:
     server.clock.move(days=91)
     assert [one.client_id for one in await list_services(server.oauth, ACCOUNT)] == ["alexa"]
     assert await list_services(server.oauth, OTHER) == []
+
+
+async def test_grants_end_in_parts_that_a_commit_holds(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store takes 100 events and vault items at once, and an account has up to 100 grants."""
+    session = await server.sign_in()
+    for number in range(10):
+        await server.profile(Profile.WEB, f"web-{number}")
+        client = await server.oauth.clients.find(f"web-{number}")
+        assert client is not None
+        approval = Approval(
+            ACCOUNT, client.client_id, ("devices:read",), None, session.auth_time, ()
+        )
+        for _ in range(10):
+            grant_id = server.ids.new()
+            await server.run(partial(_given, server, client, grant_id, approval))
+    sizes: list[int] = []
+    commit = server.store.commit
+
+    async def counted(appends: Any, **more: Any) -> Any:
+        sizes.append(sum(len(one.events) for one in appends) + len(more["vault"]))
+        return await commit(appends, **more)
+
+    monkeypatch.setattr(server.store, "commit", counted)
+    gone = await revoke_grants(server.oauth, CONTEXT, ACCOUNT, reason=Because.FORGOTTEN)
+    assert len(gone) == len(set(gone)) == len(server.revocations.ended) == 100
+    assert [key for key in server.vault.items if key.startswith("grant#")] == []
+    assert max(sizes) <= 100
+    assert len(sizes) == 2
+
+
+async def _given(
+    server: Server, client: KnownClient, grant_id: str, approval: Approval, unit: Unit
+) -> None:
+    await give(unit, server.oauth, client, grant_id, approval)

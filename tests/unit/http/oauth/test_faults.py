@@ -1,4 +1,4 @@
-"""The vault is away in the middle of an exchange: nothing is used up, so that trying again helps."""
+"""The vault is away in the middle of an exchange: nothing is used up, trying again helps."""
 
 from __future__ import annotations
 
