@@ -131,10 +131,14 @@ class ClientConfig(BaseModel):
 
     def ends_at(self, created_at: datetime, now: datetime) -> datetime:
         """When a grant ends that was last used now."""
-        idle = now + timedelta(days=self.idle_days)
+        idle, oldest = now + timedelta(days=self.idle_days), self.oldest(created_at)
+        return idle if oldest is None else min(idle, oldest)
+
+    def oldest(self, created_at: datetime) -> datetime | None:
+        """When it ends however it is used; None: never."""
         if self.absolute_days is None:
-            return idle
-        return min(idle, created_at + timedelta(days=self.absolute_days))
+            return None
+        return created_at + timedelta(days=self.absolute_days)
 
     @model_validator(mode="after")
     def _sound(self) -> ClientConfig:

@@ -17,9 +17,11 @@ from commands.accounts.oauth.clients import (
     Clients,
     IssueSecret,
     RegisterClient,
+    RetireClient,
     issue_secret,
     new_secret,
     register,
+    retire,
 )
 from commands.accounts.oauth.lookups import VaultIntrospection
 from commands.accounts.oauth.parts import OAuth, failures
@@ -175,6 +177,10 @@ class Server:
         """A client of this profile, by the profile's name."""
         made = Wishes(profile, profile.value.title(), **{**USUAL.get(profile, {}), **wishes})
         return await self.add(client_id or profile.value, configured(made))
+
+    async def retire(self, client_id: str) -> None:
+        await self.run(lambda unit: retire(unit, RetireClient(client_id=client_id)))
+        self.oauth.clients.forget()
 
     async def sign_in(self, account_id: str = ACCOUNT, amr: Iterable[str] = ("pwd",)) -> Session:
         session_id, now = self.ids.new(), self.clock.now()

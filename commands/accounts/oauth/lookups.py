@@ -12,7 +12,7 @@ from commands.accounts.oauth.errors import UnauthorizedClient
 from commands.accounts.oauth.grants import revoke_grants
 from commands.accounts.oauth.id_tokens import seconds, told
 from commands.accounts.oauth.parts import OAuth
-from commands.accounts.oauth.ports import Bearer
+from commands.accounts.oauth.ports import Bearer, KnownClients
 from commands.accounts.oauth.scopes import INTROSPECT, OPENID
 from commands.accounts.token_family import InvalidGrant, Rotation, TokenFamily
 from commands.accounts.tokens import InvalidToken
@@ -40,6 +40,7 @@ class Held:
     client_id: str | None
     scopes: frozenset[str]
     expires_at: datetime | None
+    created_at: datetime | None = None
 
 
 class VaultIntrospection:
@@ -59,7 +60,9 @@ class VaultIntrospection:
         if family is None or access is None:
             return None
         scopes = frozenset(access.scopes)
-        return Held(family.account_id, family.client_id, scopes, access.expires_at)
+        return Held(
+            family.account_id, family.client_id, scopes, access.expires_at, family.created_at
+        )
 
     async def _personal(self, token: str, now: datetime) -> Held | None:
         try:
@@ -84,9 +87,18 @@ async def introspect(oauth: OAuth, client: KnownClient, token: str) -> dict[str,
     bearer = await oauth.introspection.introspect(token)
     if bearer is None or not _may_see(client, bearer.client_id):
         return INACTIVE
-    if bearer.client_id is not None and await oauth.clients.find(bearer.client_id) is None:
-        return INACTIVE  # retired
+    if not await is_of_a_client(oauth.clients, bearer):
+        return INACTIVE
     return _active(oauth, bearer)
+
+
+async def is_of_a_client(clients: KnownClients, bearer: Bearer) -> bool:
+    """Not of one that was retired since, be it registered again or not; a personal access token is
+    of none."""
+    if bearer.client_id is None:
+        return True
+    client = await clients.find(bearer.client_id)
+    return client is not None and (bearer.created_at is None or client.has_given(bearer.created_at))
 
 
 def _may_see(client: KnownClient, owner: str | None) -> bool:
@@ -114,12 +126,16 @@ async def _refresh_token(oauth: OAuth, client: KnownClient, token: str) -> dict[
     if family is None or not _may_see(client, family.client_id):
         return INACTIVE
     owner = await oauth.clients.find(family.client_id)
-    if owner is None or not token_family.is_usable(
-        family,
-        oauth.keys.refresh_tokens,
-        token,
-        now=oauth.clock.now(),
-        rotation=Rotation(owner.config.grace),
+    if (
+        owner is None
+        or not owner.has_given(family.created_at)
+        or not token_family.is_usable(
+            family,
+            oauth.keys.refresh_tokens,
+            token,
+            now=oauth.clock.now(),
+            rotation=Rotation(owner.config.grace),
+        )
     ):
         return INACTIVE
     held = Held(family.account_id, family.client_id, frozenset(family.scopes), family.expires_at)
@@ -193,6 +209,6 @@ async def userinfo(oauth: OAuth, token: str) -> dict[str, Any]:
     if bearer.account_id is None or bearer.client_id is None or OPENID not in bearer.scopes:
         raise NoIdentity("the token lacks openid", scope=OPENID)
     person = await oauth.people.find(bearer.account_id)
-    if person is None or await oauth.clients.find(bearer.client_id) is None:
+    if person is None or not await is_of_a_client(oauth.clients, bearer):
         raise InvalidToken("the account or the client is no more")
     return {"sub": bearer.account_id, **told(person, bearer.scopes)}

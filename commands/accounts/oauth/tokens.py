@@ -176,6 +176,13 @@ def _refreshed(
     allowed = wanted & set(config.scopes)  # an operator may have taken some back
     if not allowed:
         raise InvalidScope("the client may ask for none of it any more")
+    if not client.has_given(family.created_at):
+        raise InvalidGrant("the client was retired since")
+    lifetime, oldest = config.access_lifetime, config.oldest(family.created_at)
+    if oldest is not None:
+        if oldest <= now:
+            raise InvalidGrant("the grant has reached its greatest age")
+        lifetime = min(lifetime, oldest - now)
     return token_family.refresh(
         family,
         oauth.keys.refresh_tokens,
@@ -185,7 +192,7 @@ def _refreshed(
         client_id=client.client_id,
         scopes=allowed,
         expires_at=config.ends_at(family.created_at, now),
-        lifetime=config.access_lifetime,
+        lifetime=lifetime,
     )
 
 

@@ -87,7 +87,9 @@ async def userinfo(request: Request) -> Response:
     found = await bearer_of(request)
     if found is None:
         raise Unauthenticated("an access token is needed")
-    return json_answer(await lookups.userinfo(oauth_of(request), found))
+    address = request.client.host if request.client else ""
+    async with request.app.state.parts.tokens.attempt(address):
+        return json_answer(await lookups.userinfo(oauth_of(request), found))
 
 
 async def jwks(request: Request) -> Response:
@@ -142,6 +144,8 @@ class Named(Route):
 
 
 def mount(app: FastAPI, *, parts: OAuthParts) -> None:
+    """Tokens of clients that were retired hold nowhere from then on."""
     app.state.oauth = parts
+    app.state.parts.tokens.clients = parts.oauth.clients
     for path, endpoint, methods in ROUTES:
         app.router.routes.append(Named(path, endpoint, methods=methods))

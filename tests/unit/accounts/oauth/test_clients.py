@@ -165,3 +165,15 @@ async def test_the_command_line_is_a_client_unless_an_operator_has_retired_it(
     await server.run(lambda unit: clients.retire(unit, RetireClient(client_id=CLI)))
     await ensure_cli(server.dispatcher, server.vault, CONTEXT)
     assert await server.beside().oauth.clients.find(CLI) is None
+
+
+async def test_invented_ids_take_no_place_of_known_clients(server: Server) -> None:
+    await server.profile(Profile.WEB)
+    known = server.oauth.clients
+    assert await known.find("web") is not None
+    for number in range(clients.REMEMBERED_UNKNOWN + 10):
+        assert await known.find(f"nobody-{number}") is None
+        assert await known.find("\U0001f600" * 100 + str(number)) is None
+    assert list(known._held) == ["web"]
+    assert len(known._unknown) == clients.REMEMBERED_UNKNOWN
+    assert not any("\U0001f600" in one for one in known._unknown)

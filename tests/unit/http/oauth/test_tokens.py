@@ -586,3 +586,35 @@ async def test_any_verifier_that_fits_is_taken(world: OAuthWorld) -> None:
         code = await world.code("own-app", APP, challenge=challenge_of(verifier))
         answer = await world.redeem("own-app", code, APP, code_verifier=verifier)
         assert answer.status_code == 200
+
+
+async def test_no_access_token_outlives_the_greatest_age_of_its_grant(world: OAuthWorld) -> None:
+    await world.server.profile(Profile.WEB)
+    token = (await world.linked("web", WEB))["refresh_token"]
+    for _ in range(18):
+        world.server.clock.move(days=20)
+        token = (await world.refresh("web", token)).json()["refresh_token"]
+    world.server.clock.move(days=4, hours=23, minutes=30)
+    last = (await world.refresh("web", token)).json()
+    assert last["expires_in"] == 30 * 60
+    world.server.clock.move(minutes=30)
+    assert await world.oauth.introspection.introspect(last["access_token"]) is None
+    refused = await world.refresh("web", last["refresh_token"])
+    assert error_of(refused) == (400, "invalid_grant")
+
+
+async def test_what_a_client_had_before_it_was_retired_does_not_come_back_with_it(
+    world: OAuthWorld,
+) -> None:
+    await world.server.profile(Profile.WEB)
+    await world.server.profile(Profile.SERVICE, introspect=True)
+    old = await world.linked("web", WEB)
+    world.server.clock.move(minutes=1)
+    await world.server.retire("web")
+    await world.server.profile(Profile.WEB)
+    refused = await world.refresh("web", old["refresh_token"])
+    assert error_of(refused) == (400, "invalid_grant")
+    for kind in ("access_token", "refresh_token"):
+        assert await world.introspect("service", old[kind]) == {"active": False}
+    new = await world.linked("web", WEB)
+    assert (await world.refresh("web", new["refresh_token"])).status_code == 200
