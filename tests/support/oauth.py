@@ -24,7 +24,7 @@ from commands.accounts.oauth.clients import (
     retire,
 )
 from commands.accounts.oauth.lookups import VaultIntrospection
-from commands.accounts.oauth.parts import OAuth, failures
+from commands.accounts.oauth.parts import OAuth, limits
 from commands.accounts.oauth.ports import Person
 from commands.accounts.oauth.profiles import Wishes, configured
 from commands.accounts.oauth.signing_keys import SigningKeys
@@ -124,21 +124,20 @@ class Server:
             clock=self.clock,
             ids=self.ids,
         )
-        clients, user_codes = failures(self.counters)
+        keys = AccountKeys({"k1": b"1" * 32})
         self.oauth = OAuth(
             issuer=ISSUER,
             clock=self.clock,
             ids=self.ids,
             vault=self.vault,
             dispatcher=self.dispatcher,
-            keys=AccountKeys({"k1": b"1" * 32}),
+            keys=keys,
             clients=Clients(self.repository, self.vault),
             signing_keys=SigningKeys(self.vault, PlainWrapper(), self.clock),
             people=self.people,
             introspection=VaultIntrospection(self.vault, self.clock),
             revocations=self.revocations,
-            client_failures=clients,
-            user_code_failures=user_codes,
+            limits=limits(self.counters, keys, self.clock),
         )
 
     def beside(self) -> Server:

@@ -33,6 +33,7 @@ STALE_SECONDS = 30.0
 """A known client is taken for what it was for so long where it cannot be looked at."""
 CLI = "homecast-cli"
 ID = re.compile(CLIENT_ID)
+K = TypeVar("K")
 V = TypeVar("V")
 
 
@@ -167,6 +168,7 @@ class Clients:
         self._vault = vault
         self._held: OrderedDict[str, tuple[float, KnownClient]] = OrderedDict()
         self._unknown: OrderedDict[str, float] = OrderedDict()
+        self._right: OrderedDict[tuple[str, bytes], None] = OrderedDict()
         self._loading: dict[str, asyncio.Task[KnownClient | None]] = {}
 
     def held(self, client_id: str) -> KnownClient | None:
@@ -182,6 +184,18 @@ class Clients:
         if held is not None:
             return held
         return await asyncio.shield(self._loading.get(client_id) or self._begin(client_id))
+
+    def knows(self, client_id: str) -> bool:
+        """Whether it was there when it was looked at last, however long ago."""
+        return client_id in self._held
+
+    def was_right(self, client: KnownClient, secret: str) -> bool:
+        """Whether this is a secret that this process took before, and one of the client's still."""
+        mine = _digest(secret)
+        return (client.client_id, mine) in self._right and client.has_secret(secret)
+
+    def take_as_right(self, client: KnownClient, secret: str) -> None:
+        _keep(self._right, (client.client_id, _digest(secret)), None, REMEMBERED)
 
     def forget(self) -> None:
         self._held.clear()
@@ -234,7 +248,7 @@ class Clients:
         )
 
 
-def _keep(entries: OrderedDict[str, V], key: str, value: V, most: int) -> None:
+def _keep(entries: OrderedDict[K, V], key: K, value: V, most: int) -> None:
     entries[key] = value
     entries.move_to_end(key)
     while len(entries) > most:

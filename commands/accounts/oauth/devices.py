@@ -25,7 +25,7 @@ from commands.accounts.oauth.errors import (
     UserCodeNotFound,
 )
 from commands.accounts.oauth.grants import Approval, give
-from commands.accounts.oauth.parts import OAuth
+from commands.accounts.oauth.parts import DEVICES_OF_CLIENT, DEVICES_OF_NETWORK, OAuth
 from commands.accounts.oauth.ports import SignedIn
 from commands.accounts.oauth.scopes import asked_for
 from commands.accounts.oauth.sessions import require_session
@@ -130,10 +130,12 @@ def shown(user_code: str) -> str:
     return f"{user_code[:4]}-{user_code[4:]}"
 
 
-async def begin(oauth: OAuth, client: KnownClient, scope: str | None) -> Begun:
-    """Raises ``UnauthorizedClient`` or ``InvalidScope``."""
+async def begin(oauth: OAuth, client: KnownClient, scope: str | None, *, network: str) -> Begun:
+    """Raises ``UnauthorizedClient``, ``InvalidScope`` or ``TooManyAttempts``."""
     require_grant_type(client, GrantType.DEVICE_CODE)
     scopes, now = asked_for(client.config, scope), oauth.clock.now()
+    await oauth.limits.rates.take(DEVICES_OF_NETWORK, network)
+    await oauth.limits.rates.take(DEVICES_OF_CLIENT, client.client_id)
     device_code = "hcd_" + secrets.token_urlsafe(32)
     for _ in range(TRIES):
         user_code = "".join(secrets.choice(LETTERS) for _ in range(LENGTH))
@@ -170,13 +172,10 @@ async def look_up(oauth: OAuth, user_code: str, *, account_id: str, network: str
     Raises ``UserCodeNotFound`` or ``TooManyAttempts``.
     """
     who = (f"account:{account_id}", f"network:{network}")
-    for one in who:
-        oauth.user_code_failures.require(one)
-    found = await _found(oauth, normalised(user_code))
-    if found is None:
-        for one in who:
-            await oauth.user_code_failures.failed(one)
-        raise UserCodeNotFound("no device waits with this code")
+    async with oauth.limits.user_codes.attempt(*who, failure=UserCodeNotFound):
+        found = await _found(oauth, normalised(user_code))
+        if found is None:
+            raise UserCodeNotFound("no device waits with this code")
     key, waiting = found
     client = await oauth.clients.find(waiting.client_id)
     if client is None:

@@ -153,20 +153,20 @@ async def _family_of(oauth: OAuth, token: str) -> TokenFamily | None:
 # --- revocation -----------------------------------------------------------------------------------
 
 
-async def revoke(oauth: OAuth, context: Context, client: KnownClient, token: str) -> None:
+async def revoke(oauth: OAuth, context: Context, client: KnownClient, token: str) -> bool:
     """A refresh token takes its whole grant with it, an access token only itself. What is no token
-    needs no end. Raises ``InvalidGrant`` for one of another client."""
+    needs no end: whether it was one. Raises ``InvalidGrant`` for one of another client."""
     for _ in range(TRIES):
         family = await _family_of(oauth, token)
         if family is None or not _is_of(oauth, family, token):
-            return
+            return False
         if family.client_id != client.client_id:
             raise InvalidGrant("the token belongs to another client")
         try:
             await _end(oauth, context, family, token)
         except VersionConflict:
             continue
-        return
+        return True
     raise too_contended()
 
 

@@ -18,7 +18,7 @@ from commands.accounts.oauth.clients import KnownClient
 from commands.accounts.oauth.errors import InvalidRequest, InvalidScope, UnsupportedGrantType
 from commands.accounts.oauth.grants import find_reuse, give, revoke_grants
 from commands.accounts.oauth.id_tokens import id_token
-from commands.accounts.oauth.parts import OAuth
+from commands.accounts.oauth.parts import OWN_TOKENS, OAuth
 from commands.accounts.oauth.scopes import OFFLINE, OPENID, require_within
 from commands.accounts.oauth.sessions import require_session
 from commands.accounts.token_family import (
@@ -207,6 +207,7 @@ async def _by_credentials(
     require_within(wanted, client.config.scopes)
     if wanted & {OPENID, OFFLINE}:
         raise InvalidScope("there is no person in this")
+    await oauth.limits.rates.take(OWN_TOKENS, client.client_id)
     now = oauth.clock.now()
     family = TokenFamily(
         grant_id=oauth.ids.new(),

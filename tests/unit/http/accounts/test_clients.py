@@ -193,7 +193,7 @@ async def test_a_device_is_connected_after_its_code_was_seen(server: Server, ann
     client = await server.oauth.clients.find("tv")
     assert client is not None
     for button, heading in (("Connect", "Connected"), ("No", "Not connected")):
-        begun = await devices.begin(server.oauth, client, "devices:read")
+        begun = await devices.begin(server.oauth, client, "devices:read", network="n")
         await ann.get(begun.verification_uri_complete.removeprefix(server.public_url))
         assert ann.heading == "Connect a device"
         await ann.send("/device")
