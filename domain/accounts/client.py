@@ -119,6 +119,13 @@ class ClientConfig(BaseModel):
         return self.profile in ELSEWHERE
 
     @property
+    def keeps_access(self) -> bool:
+        """It gets a refresh token whether or not it asked for one (``offline_access``): it would
+        be of no use without, and does not ask as others do."""
+        kept = self.elsewhere or self.profile == Profile.OWN_APP
+        return kept and GrantType.REFRESH_TOKEN in self.grant_types
+
+    @property
     def access_lifetime(self) -> timedelta:
         return timedelta(seconds=self.access_seconds)
 

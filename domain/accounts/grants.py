@@ -25,8 +25,8 @@ CONSENTS_KEPT = 100
 
 
 class Because(StrEnum):
-    """Why grants ended. What the owner or the platform took back is asked for again; after the
-    others a client that comes back is known."""
+    """Why grants ended. What the owner or the platform took back, or the client gave back, is asked
+    for again; after the others a client that comes back is known."""
 
     REPLACED = "replaced"
     EXPIRED = "expired"
@@ -41,7 +41,7 @@ class Because(StrEnum):
     OPERATOR = "operator"
 
 
-STILL_KNOWN = frozenset((Because.REPLACED, Because.EXPIRED, Because.CLIENT, Because.SESSION))
+STILL_KNOWN = frozenset((Because.REPLACED, Because.EXPIRED, Because.SESSION))
 
 
 class GrantGiven(Event):

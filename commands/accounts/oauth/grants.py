@@ -69,7 +69,9 @@ async def give(
 def first_tokens(
     oauth: OAuth, client: KnownClient, grant_id: str, approval: Approval, *, at: datetime
 ) -> Tokens:
-    refreshable = GrantType.REFRESH_TOKEN in client.config.grant_types
+    config = client.config
+    offline = OFFLINE in approval.scopes and GrantType.REFRESH_TOKEN in config.grant_types
+    refreshable = offline or config.keeps_access
     ends_at = client.config.ends_at(at, at) if refreshable else at + client.config.access_lifetime
     family = TokenFamily(
         grant_id=grant_id,

@@ -18,12 +18,12 @@ from tests.unit.http.oauth.world import OAuthWorld, error_of
 
 async def test_a_client_sees_its_own_tokens(world: OAuthWorld) -> None:
     await world.server.profile(Profile.WEB)
-    linked = await world.linked("web", WEB, scope="devices:read")
+    linked = await world.linked("web", WEB, scope="devices:read offline_access")
     seen = await world.introspect("web", linked["access_token"])
     assert seen == {
         "active": True,
         "iss": ISSUER,
-        "scope": "devices:read",
+        "scope": "devices:read offline_access",
         "client_id": "web",
         "sub": ACCOUNT,
         "token_type": "Bearer",

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from commands.accounts.oauth.grants import load, revoke_grants
+from commands.accounts.oauth.scopes import to_be_told
 from domain.accounts.client import Profile
 from domain.accounts.grants import Because, GrantGiven, GrantsRevoked, RefreshTokenReused
+from domain.kernel.recorded import Context
 from tests.support.oauth import ACCOUNT, ALEXA, APP, GOOGLE, OTHER, WEB, challenge_of
 from tests.unit.http.oauth.world import OAuthWorld, basic_header, error_of
 
@@ -618,3 +621,42 @@ async def test_what_a_client_had_before_it_was_retired_does_not_come_back_with_i
         assert await world.introspect("service", old[kind]) == {"active": False}
     new = await world.linked("web", WEB)
     assert (await world.refresh("web", new["refresh_token"])).status_code == 200
+
+
+async def test_a_service_keeps_access_only_where_that_was_allowed(world: OAuthWorld) -> None:
+    await world.server.profile(Profile.WEB)
+    briefly = await world.linked("web", WEB, scope="openid devices:read")
+    assert "refresh_token" not in briefly
+    longer = await world.linked("web", WEB, scope="openid offline_access")
+    assert (await world.refresh("web", longer["refresh_token"])).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("profile", "redirect_uri"),
+    [(Profile.ALEXA, ALEXA), (Profile.GOOGLE, GOOGLE), (Profile.OWN_APP, APP)],
+)
+async def test_assistants_and_own_apps_always_do(
+    world: OAuthWorld, profile: Profile, redirect_uri: str
+) -> None:
+    """They do not ask for ``offline_access``, and would be unlinked in an hour; people are told."""
+    await world.server.profile(profile)
+    answer = await world.linked(profile.value, redirect_uri, scope="devices:read")
+    assert (answer["scope"], "refresh_token" in answer) == ("devices:read", True)
+    client = await world.oauth.clients.find(profile.value)
+    assert client is not None
+    assert to_be_told(client.config, ("devices:read",)) == ("devices:read", "offline_access")
+
+
+@pytest.mark.parametrize("by", ["client", "person"])
+async def test_what_was_given_or_taken_back_is_asked_for_again(world: OAuthWorld, by: str) -> None:
+    await world.server.profile(Profile.WEB)
+    answer = await world.linked("web", WEB)
+    assert (await load(world.oauth, ACCOUNT)).allowed("web", ("devices:read",))
+    if by == "client":
+        form = {"token": answer["refresh_token"]}
+        secret = world.server.secrets["web"]
+        assert (await world.post("/oauth2/revoke", form, basic=("web", secret))).is_success
+    else:
+        context = Context("c", "m", "test")
+        await revoke_grants(world.oauth, context, ACCOUNT, client_id="web", reason=Because.USER)
+    assert not (await load(world.oauth, ACCOUNT)).allowed("web", ("devices:read",))
