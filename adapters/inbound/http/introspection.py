@@ -20,8 +20,8 @@ from typing import TypeVar
 from adapters.inbound.http.limits import FailureLimits
 from commands.accounts import bearers, token_family
 from commands.accounts.bearers import Bearer, Holding
-from commands.accounts.oauth.lookups import is_of_a_client
 from commands.accounts.oauth.ports import KnownClients
+from commands.accounts.oauth.retired import is_of_a_client
 from commands.accounts.token_family import TokenFamily
 from commands.accounts.token_states import TRUSTED_FOR, State, TokenStates
 from commands.accounts.tokens import InvalidToken

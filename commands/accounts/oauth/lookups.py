@@ -12,7 +12,8 @@ from commands.accounts.oauth.errors import UnauthorizedClient
 from commands.accounts.oauth.grants import revoke_grants
 from commands.accounts.oauth.id_tokens import seconds, told
 from commands.accounts.oauth.parts import OAuth
-from commands.accounts.oauth.ports import Bearer, KnownClients
+from commands.accounts.oauth.ports import Bearer
+from commands.accounts.oauth.retired import is_of_a_client
 from commands.accounts.oauth.scopes import INTROSPECT, OPENID
 from commands.accounts.token_family import InvalidGrant, Rotation, TokenFamily
 from commands.accounts.tokens import InvalidToken
@@ -90,15 +91,6 @@ async def introspect(oauth: OAuth, client: KnownClient, token: str) -> dict[str,
     if not await is_of_a_client(oauth.clients, bearer):
         return INACTIVE
     return _active(oauth, bearer)
-
-
-async def is_of_a_client(clients: KnownClients, bearer: Bearer) -> bool:
-    """Not of one that was retired since, be it registered again or not; a personal access token is
-    of none."""
-    if bearer.client_id is None:
-        return True
-    client = await clients.find(bearer.client_id)
-    return client is not None and (bearer.created_at is None or client.has_given(bearer.created_at))
 
 
 def _may_see(client: KnownClient, owner: str | None) -> bool:

@@ -110,8 +110,10 @@ async def _choose_new(visit: Visit, token: str, errors: dict[str, str] | None = 
 async def reset(visit: Visit) -> Response:
     token = visit.field("token")
     oauth, context = visit.pages.oauth, visit.context
+    ended: set[str] = set()
 
     async def end_grants(account_id: str) -> None:
+        ended.add(account_id)
         await revoke_own_apps(oauth, context, account_id)
         await revoke_with_sessions(oauth, context, account_id)
 
@@ -126,5 +128,7 @@ async def reset(visit: Visit) -> Response:
         )
     except WeakPassword as weak:
         return await _choose_new(visit, token, {"password": WEAK[weak.extra["reason"]]})
+    for account_id in list(ended):  # what was given until the sessions had ended
+        await end_grants(account_id)
     visit.knows_device(device)
     return visit.see_other("/signin", done="password-reset")

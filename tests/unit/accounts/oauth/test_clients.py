@@ -22,7 +22,7 @@ from commands.accounts.oauth.scopes import KNOWN, OF_SERVICES, WORDS
 from commands.accounts.oauth.seeding import ensure_cli
 from commands.accounts.tokens import ALL_SCOPES
 from domain.accounts.client import ClientNotFound, ClientRetired, Profile
-from domain.kernel.errors import InvalidInput
+from domain.kernel.errors import InvalidInput, StoreUnavailable
 from tests.support.oauth import APP, CONTEXT, USUAL, WEB, Server
 
 
@@ -177,3 +177,22 @@ async def test_invented_ids_take_no_place_of_known_clients(server: Server) -> No
     assert list(known._held) == ["web"]
     assert len(known._unknown) == clients.REMEMBERED_UNKNOWN
     assert not any("\U0001f600" in one for one in known._unknown)
+
+
+async def test_a_known_client_stays_so_for_a_while_where_nobody_can_look(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await server.profile(Profile.WEB)
+    known = server.oauth.clients
+    found = await known.find("web")
+    assert found is not None
+
+    async def away(_: object) -> None:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(known, "_load", away)
+    known._held["web"] = (time.monotonic() - 1, found)
+    assert await known.find("web") is found
+    known._held["web"] = (time.monotonic() - clients.STALE_SECONDS - 1, found)
+    with pytest.raises(StoreUnavailable):
+        await known.find("web")

@@ -13,7 +13,7 @@ from domain.accounts.client import Profile
 from domain.accounts.grants import Because, GrantGiven, GrantsRevoked, RefreshTokenReused
 from domain.kernel.recorded import Context
 from tests.support.oauth import ACCOUNT, ALEXA, APP, GOOGLE, OTHER, WEB, challenge_of
-from tests.unit.http.oauth.world import OAuthWorld, basic_header, error_of
+from tests.unit.http.oauth.world import OAuthWorld, app_of, basic_header, error_of
 
 GRANTS = f"grants-{ACCOUNT}"
 
@@ -168,7 +168,7 @@ async def test_a_refresh_rotates_and_an_old_token_of_an_own_app_ends_the_grant(
     assert len(world.server.revocations.ended) == 1
 
 
-async def test_an_assistants_old_token_does_until_five_minutes_after_its_successor_came(
+async def test_an_assistants_old_token_does_until_its_successor_was_used(
     world: OAuthWorld,
 ) -> None:
     """Amazon: a refresh token must not be invalidated at once when it is replaced."""
@@ -660,3 +660,8 @@ async def test_what_was_given_or_taken_back_is_asked_for_again(world: OAuthWorld
         context = Context("c", "m", "test")
         await revoke_grants(world.oauth, context, ACCOUNT, client_id="web", reason=Because.USER)
     assert not (await load(world.oauth, ACCOUNT)).allowed("web", ("devices:read",))
+
+
+async def test_the_guard_of_the_api_knows_of_clients(world: OAuthWorld) -> None:
+    app = app_of(world.server)
+    assert app.state.parts.tokens.clients is world.oauth.clients
