@@ -10,7 +10,7 @@ from adapters.outbound.keys.ports import KeyWrapper
 from adapters.settings import Settings
 from commands.accounts.keys import AccountKeys
 from commands.accounts.oauth.clients import Clients
-from commands.accounts.oauth.parts import OAuth, failures
+from commands.accounts.oauth.parts import OAuth, limits
 from commands.accounts.oauth.ports import Introspection, People, Revocations
 from commands.accounts.oauth.seeding import ensure_cli, ensure_dashboard
 from commands.accounts.oauth.signing_keys import SigningKeys
@@ -29,21 +29,20 @@ async def oauth(
 ) -> OAuthParts:
     """``wrapper``: as ``core.key_wrapper`` gives it; ``keys``: where they are made already. Raises
     ``ValueError`` without keys of accounts."""
-    clients, codes = failures(api.counters)
+    keys = keys or account_keys(settings)
     parts = OAuth(
         issuer=settings.issuer,
         clock=api.clock,
         ids=api.ids,
         vault=api.vault,
         dispatcher=api.accounts.dispatcher,
-        keys=keys or account_keys(settings),
+        keys=keys,
         clients=Clients(api.accounts.repository, api.vault),
         signing_keys=signing_keys(api, wrapper),
         people=people,
         introspection=introspection,
         revocations=revocations,
-        client_failures=clients,
-        user_code_failures=codes,
+        limits=limits(api.counters, keys, api.clock),
     )
     started = api.ids.new()
     context = Context(started, started, "platform")

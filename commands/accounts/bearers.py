@@ -31,7 +31,7 @@ class Bearer:
     """``id``: of the personal access token, or of the grant: what its bearer is known by.
 
     ``account_id`` None: a client that acts for itself (client credentials). ``client_id`` None: a
-    personal access token. ``expires_at`` None: until revoked.
+    personal access token. ``expires_at`` None: until revoked. ``created_at``: of the grant.
     """
 
     kind: Literal["token", "grant"]
@@ -40,9 +40,13 @@ class Bearer:
     client_id: str | None
     scopes: frozenset[str]
     expires_at: datetime | None
+    created_at: datetime | None = None
 
     @property
     def principal(self) -> str:
+        """A client that acts for itself is one, however many tokens it has."""
+        if self.account_id is None and self.client_id is not None:
+            return f"client:{self.client_id}"
         return f"{self.kind}:{self.id}"
 
     def require_unexpired(self, now: datetime) -> None:
@@ -120,6 +124,7 @@ def _holding(key: str, item: PersonalToken | TokenFamily) -> Holding:
             item.client_id,
             frozenset(one.scopes),
             one.expires_at,
+            item.created_at,
         )
         for one in item.access
     }

@@ -203,9 +203,9 @@ def react(waiting: Waiting, event: Event) -> Sequence[Action]:
             return [Cancel(WAITING_TIME, waiting.due_at)]
         case ForgettingStarted():
             return [
-                Send(RevokeTokens(account_id=event.account_id)),
-                Send(EndMemberships(account_id=event.account_id)),
-                Send(CloseAccount(account_id=event.account_id)),
+                Send(RevokeTokens(account_id=event.account_id), must=True),
+                Send(EndMemberships(account_id=event.account_id), must=True),
+                Send(CloseAccount(account_id=event.account_id), must=True),
             ]
         case _:
             return ()
@@ -217,7 +217,7 @@ def on_timeout(waiting: Waiting, timeout: Timeout) -> Sequence[Action]:
         return ()
     account_id = id_of(timeout.stream)
     return [
-        Send(StartForgetting(account_id=account_id)),
+        Send(StartForgetting(account_id=account_id), must=True),
         Schedule(WAITING_TIME, timeout.due_at + LOOK_AGAIN),
     ]
 
@@ -238,8 +238,8 @@ def react_to_departure(_: PolicyState, event: Event) -> Sequence[Action]:
         return ()
     gone = DepartureCompleted.model_validate(event, from_attributes=True)
     return [
-        Send(EndMemberships(account_id=gone.account_id)),
-        Send(FinishForgetting(account_id=gone.account_id)),
+        Send(EndMemberships(account_id=gone.account_id), must=True),
+        Send(FinishForgetting(account_id=gone.account_id), must=True),
     ]
 
 

@@ -12,6 +12,9 @@ from domain.accounts.grants import GRANTS, Because, Given, GrantsRevoked
 from domain.kernel.event import Event
 from domain.kernel.recorded import Context
 
+AT_ONCE = 90
+"""Grants that one commit ends: with its event that is less than a transaction may hold."""
+
 
 async def end_grants(
     dispatcher: Dispatcher,
@@ -22,18 +25,26 @@ async def end_grants(
     which: Callable[[Given], bool],
     reason: Because,
 ) -> tuple[str, ...]:
-    """Their ids. ``dispatcher``: of the accounts context."""
+    """Their ids. ``dispatcher``: of the accounts context. Many end in several commits, each of
+    which is told of."""
 
     async def decide(unit: Unit) -> tuple[str, ...]:
         state = await unit.load(GRANTS, account_id)
-        events = rules.revoke(state, account_id=account_id, which=which, reason=reason, at=unit.at)
+        some = [one for one in state.live if which(one)][:AT_ONCE]
+        events = rules.revoke(
+            state, account_id=account_id, which=some.__contains__, reason=reason, at=unit.at
+        )
         unit.append(state, events)
         return without_tokens(unit, events)
 
-    gone, _ = await dispatcher.execute(context, decide)
-    if gone:
-        await revocations.told(gone)
-    return gone
+    ended: tuple[str, ...] = ()
+    while True:
+        gone, _ = await dispatcher.execute(context, decide)
+        ended += gone
+        if gone:
+            await revocations.told(gone)
+        if len(gone) < AT_ONCE:
+            return ended
 
 
 def without_tokens(unit: Unit, events: Sequence[Event]) -> tuple[str, ...]:

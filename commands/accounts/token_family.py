@@ -64,8 +64,9 @@ class TokenKeys:
 
 @dataclass(frozen=True)
 class Rotation:
-    """Of a client's refresh tokens. ``grace``: how long a superseded one still does; None: it is
-    never superseded, the same token serves until the grant ends."""
+    """Of a client's refresh tokens. ``grace``: how long a superseded one still does after its
+    successor was used for the first time, and as long as that was not (zero: it never does); None:
+    it is never superseded, the same token serves until the grant ends."""
 
     grace: timedelta | None = timedelta(0)
 
@@ -226,10 +227,13 @@ def _succeeded(family: TokenFamily, now: datetime, rotation: Rotation) -> TokenF
 
 
 def _within_grace(family: TokenFamily, generation: int, now: datetime, rotation: Rotation) -> bool:
-    if rotation.grace is None:
+    """Whoever comes with the token before has not got the answer that replaced it, however long ago
+    that was; the grace begins when its successor comes back, which shows that it arrived."""
+    if not rotation.grace:
         return False
-    return any(
-        one.generation == generation and now < one.at + rotation.grace for one in family.superseded
+    successor = generation + 1
+    return successor == family.generation or any(
+        one.generation == successor and now < one.at + rotation.grace for one in family.superseded
     )
 
 

@@ -31,9 +31,14 @@ PS = TypeVar("PS", bound=PolicyState)
 
 @dataclass(frozen=True)
 class Send:
-    """A command. Its handler decides anew each time, so sending it twice changes nothing."""
+    """A command. Its handler decides anew each time, so sending it twice changes nothing.
+
+    ``must``: there is no answer but that it was done. A refusal is a fault of the platform, which
+    is tried again and in the end put aside for a person to see.
+    """
 
     command: BaseModel
+    must: bool = False
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,9 @@ class Profile(StrEnum):
     DEVICE = "device"
 
 
+ELSEWHERE = frozenset((Profile.ALEXA, Profile.GOOGLE, Profile.DEVICE))
+
+
 class GrantType(StrEnum):
     AUTHORIZATION_CODE = "authorization_code"
     REFRESH_TOKEN = "refresh_token"  # noqa: S105 a name
@@ -111,6 +114,18 @@ class ClientConfig(BaseModel):
         return self.auth_methods == (AuthMethod.NONE,)
 
     @property
+    def elsewhere(self) -> bool:
+        """It runs where no browser is signed in."""
+        return self.profile in ELSEWHERE
+
+    @property
+    def keeps_access(self) -> bool:
+        """It gets a refresh token whether or not it asked for one (``offline_access``): it would
+        be of no use without, and does not ask as others do."""
+        kept = self.elsewhere or self.profile == Profile.OWN_APP
+        return kept and GrantType.REFRESH_TOKEN in self.grant_types
+
+    @property
     def access_lifetime(self) -> timedelta:
         return timedelta(seconds=self.access_seconds)
 
@@ -123,10 +138,14 @@ class ClientConfig(BaseModel):
 
     def ends_at(self, created_at: datetime, now: datetime) -> datetime:
         """When a grant ends that was last used now."""
-        idle = now + timedelta(days=self.idle_days)
+        idle, oldest = now + timedelta(days=self.idle_days), self.oldest(created_at)
+        return idle if oldest is None else min(idle, oldest)
+
+    def oldest(self, created_at: datetime) -> datetime | None:
+        """When it ends however it is used; None: never."""
         if self.absolute_days is None:
-            return idle
-        return min(idle, created_at + timedelta(days=self.absolute_days))
+            return None
+        return created_at + timedelta(days=self.absolute_days)
 
     @model_validator(mode="after")
     def _sound(self) -> ClientConfig:

@@ -18,13 +18,15 @@ from domain.kernel.event import Aggregate, Event, State, next_event, register
 LIVE_AT_ONCE = 100
 """Grants of an account; one more ends the oldest."""
 PER_CLIENT = 10
+TIDIED = 50
+"""Grants that ran out and are cleared away when another one is given; a commit holds so much."""
 CONSENTS_KEPT = 100
 """Clients for which it is remembered what was allowed."""
 
 
 class Because(StrEnum):
-    """Why grants ended. What the owner or the platform took back is asked for again; after the
-    others a client that comes back is known."""
+    """Why grants ended. What the owner or the platform took back, or the client gave back, is asked
+    for again; after the others a client that comes back is known."""
 
     REPLACED = "replaced"
     EXPIRED = "expired"
@@ -39,7 +41,7 @@ class Because(StrEnum):
     OPERATOR = "operator"
 
 
-STILL_KNOWN = frozenset((Because.REPLACED, Because.EXPIRED, Because.CLIENT, Because.SESSION))
+STILL_KNOWN = frozenset((Because.REPLACED, Because.EXPIRED, Because.SESSION))
 
 
 class GrantGiven(Event):
@@ -193,7 +195,7 @@ def _without_place(
 ) -> list[tuple[Because, tuple[str, ...]]]:
     """Those that ran out (of refreshable ones only the vault knows that), and the oldest beyond
     what an account and a client may have."""
-    over = [one for one in state.live if not one.refreshable and one.ends_at <= at]
+    over = [one for one in state.live if not one.refreshable and one.ends_at <= at][:TIDIED]
     left = [one for one in state.live if one not in over]
     mine = [one for one in left if one.client_id == client_id]
     oldest = mine[: max(0, len(mine) + 1 - PER_CLIENT)]

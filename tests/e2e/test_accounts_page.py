@@ -255,7 +255,8 @@ async def waiting_device(server: Server) -> str:
     await server.dispatcher.execute(CONTEXT, lambda unit: register(unit, server.vault, message))
     client = await server.oauth.clients.find("tv")
     assert client is not None
-    return (await devices.begin(server.oauth, client, "devices:read")).verification_uri_complete
+    begun = await devices.begin(server.oauth, client, "devices:read", network="n")
+    return begun.verification_uri_complete
 
 
 async def look(visited: Visit, folder: Path, name: str) -> None:

@@ -17,12 +17,14 @@ from commands.accounts.oauth.clients import (
     Clients,
     IssueSecret,
     RegisterClient,
+    RetireClient,
     issue_secret,
     new_secret,
     register,
+    retire,
 )
 from commands.accounts.oauth.lookups import VaultIntrospection
-from commands.accounts.oauth.parts import OAuth, failures
+from commands.accounts.oauth.parts import OAuth, limits
 from commands.accounts.oauth.ports import Person
 from commands.accounts.oauth.profiles import Wishes, configured
 from commands.accounts.oauth.signing_keys import SigningKeys
@@ -122,21 +124,20 @@ class Server:
             clock=self.clock,
             ids=self.ids,
         )
-        clients, user_codes = failures(self.counters)
+        keys = AccountKeys({"k1": b"1" * 32})
         self.oauth = OAuth(
             issuer=ISSUER,
             clock=self.clock,
             ids=self.ids,
             vault=self.vault,
             dispatcher=self.dispatcher,
-            keys=AccountKeys({"k1": b"1" * 32}),
+            keys=keys,
             clients=Clients(self.repository, self.vault),
             signing_keys=SigningKeys(self.vault, PlainWrapper(), self.clock),
             people=self.people,
             introspection=VaultIntrospection(self.vault, self.clock),
             revocations=self.revocations,
-            client_failures=clients,
-            user_code_failures=user_codes,
+            limits=limits(self.counters, keys, self.clock),
         )
 
     def beside(self) -> Server:
@@ -175,6 +176,10 @@ class Server:
         """A client of this profile, by the profile's name."""
         made = Wishes(profile, profile.value.title(), **{**USUAL.get(profile, {}), **wishes})
         return await self.add(client_id or profile.value, configured(made))
+
+    async def retire(self, client_id: str) -> None:
+        await self.run(lambda unit: retire(unit, RetireClient(client_id=client_id)))
+        self.oauth.clients.forget()
 
     async def sign_in(self, account_id: str = ACCOUNT, amr: Iterable[str] = ("pwd",)) -> Session:
         session_id, now = self.ids.new(), self.clock.now()

@@ -12,6 +12,7 @@ from adapters.bootstrap.http import Api, api
 from adapters.bootstrap.process import load
 from adapters.inbound.aws_lambda.resident import LambdaContext, Resident
 from adapters.inbound.http.app import create_app
+from commands.accounts.oauth.clients import Clients
 
 TIME_LIMIT = 28.0
 """Seconds: less than API Gateway (30) and the function's own limit (29) grant."""
@@ -32,6 +33,8 @@ async def opened() -> AsyncIterator[Served]:
     """The lifespan is entered here, once: Mangum would begin and end it with every request."""
     async with api(load("api")) as container:
         app = create_app(container, lasting=False, time_limit=TIME_LIMIT)
+        clients = Clients(container.accounts.repository, container.vault)
+        app.state.parts.tokens.clients = clients
         async with app.router.lifespan_context(app):
             yield Served(container, Mangum(app, lifespan="off", text_mime_types=TEXT))
 

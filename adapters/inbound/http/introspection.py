@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
@@ -20,6 +20,8 @@ from typing import TypeVar
 from adapters.inbound.http.limits import FailureLimits
 from commands.accounts import bearers, token_family
 from commands.accounts.bearers import Bearer, Holding
+from commands.accounts.oauth.ports import KnownClients
+from commands.accounts.oauth.retired import is_of_a_client
 from commands.accounts.token_family import TokenFamily
 from commands.accounts.token_states import TRUSTED_FOR, State, TokenStates
 from commands.accounts.tokens import InvalidToken
@@ -56,7 +58,8 @@ class Watcher:
 class Introspection:
     """One per process. ``now``: seconds, by default of the running loop.
 
-    Refused tokens are remembered for 5 s, and an address may try only so many.
+    Refused tokens are remembered for 5 s, and an address may try only so many. ``clients``: whose
+    tokens hold; None: nobody's are looked at that way.
     """
 
     def __init__(
@@ -65,10 +68,12 @@ class Introspection:
         clock: Clock,
         shared: TokenStates,
         *,
+        clients: KnownClients | None = None,
         size: int = REMEMBERED,
         now: Callable[[], float] | None = None,
     ) -> None:
         self.clock = clock
+        self.clients = clients
         self._vault = vault
         self._shared = shared
         self._size = size
@@ -94,7 +99,18 @@ class Introspection:
         if known is None:
             async with self._failures.attempt(address):
                 known = self._known(key, digest) or await self._looked_up(key, digest)
+        await self._require_client(known)
         return known
+
+    async def _require_client(self, bearer: Bearer) -> None:
+        """Its client was not retired, as of 5 s ago. Raises ``InvalidToken``."""
+        if self.clients is not None and not await is_of_a_client(self.clients, bearer):
+            raise InvalidToken("the client was retired")
+
+    def attempt(self, address: str) -> AbstractAsyncContextManager[None]:
+        """Around a look-up made elsewhere: an ``InvalidToken`` counts as here. Raises
+        ``RateLimited``."""
+        return self._failures.attempt(address)
 
     async def introspect(self, token: str) -> Bearer | None:
         """For RFC 7662: None for whatever is no access token that holds. The endpoint has to limit
@@ -108,7 +124,9 @@ class Introspection:
     async def fresh(self, token: str) -> Bearer:
         """As the vault has it now. Raises ``InvalidToken``."""
         key, digest = bearers.key_of(token), bearers.hash_of(token)
-        return self._of(await self._read(key, known=True), digest)
+        bearer = self._of(await self._read(key, known=True), digest)
+        await self._require_client(bearer)
+        return bearer
 
     async def get(self, grant_id: str) -> TokenFamily | None:
         """The grant without what refreshes it, as of 30 s ago at most: the newest access tokens may

@@ -34,7 +34,14 @@ from commands.kernel.policy import (
     Timeouts,
     derived_id,
 )
-from domain.kernel.errors import Conflict, NotFound, NotPermitted, Refused, Unavailable
+from domain.kernel.errors import (
+    Conflict,
+    NotFound,
+    NotPermitted,
+    Refused,
+    SubjectForgotten,
+    Unavailable,
+)
 from domain.kernel.event import Event
 from domain.kernel.recorded import Context, Recorded
 from projections.kernel.gate import Gate, Held, Key, Projection, Rows, Source
@@ -103,12 +110,13 @@ class Actor:
         self._effects = effects
 
     async def act(self, policy: str, stream: str, cause: Cause, actions: Sequence[Action]) -> None:
-        """Raises ``Unavailable`` for another try of all of them."""
+        """Raises ``Unavailable`` for another try of all of them, and what a command was refused for
+        that must be done: then its message comes again, and is a dead letter in the end."""
         for index, action in enumerate(actions):
             action_id = derived_id(policy, cause.id, index)
             match action:
                 case Send(command):
-                    await self._send(policy, action_id, cause, command)
+                    await self._send(policy, action_id, cause, command, must=action.must)
                 case Schedule(name, due_at):
                     await self._timeouts.schedule(
                         Timeout(policy, stream, name, due_at, cause.correlation_id)
@@ -122,13 +130,19 @@ class Actor:
                         Effect(action_id, kind, body, cause.correlation_id, cause.id)
                     )
 
-    async def _send(self, policy: str, action_id: str, cause: Cause, command: BaseModel) -> None:
-        """A refusal is an answer; the policy learns of what happened by events alone."""
+    async def _send(
+        self, policy: str, action_id: str, cause: Cause, command: BaseModel, *, must: bool
+    ) -> None:
+        """A refusal is an answer, but where the command must be done; the policy learns of what
+        happened by events alone. What is not there, or of somebody forgotten, is done."""
         context = Context(cause.correlation_id, action_id, f"policy:{policy}", cause.trace)
         name = type(command).__name__
         try:
             await self._handlers[type(command)](context, command)
         except (Refused, NotFound, NotPermitted, Conflict) as error:
+            if must and not isinstance(error, (NotFound, SubjectForgotten)):
+                log.error("policy_failed", policy=policy, command=name, code=error.code)
+                raise
             log.warning("policy_refused", policy=policy, command=name, code=error.code)
         else:
             log.info("policy_sent", policy=policy, command=name, causation=action_id)

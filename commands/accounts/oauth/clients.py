@@ -10,8 +10,9 @@ import secrets
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,15 +20,21 @@ from commands.kernel.dispatch import Repository, Unit
 from commands.kernel.ports import Vault
 from domain.accounts import client as rules
 from domain.accounts.client import CLIENT, CLIENT_ID, Client, ClientConfig, ClientStatus
-from domain.kernel.errors import Conflict
+from domain.kernel.errors import Conflict, Unavailable
 from domain.kernel.event import Event
 
 PREFIX = "client-secret#"
 REMEMBERED_SECONDS = 5.0
 """The longest that a process takes what an operator changed as it was."""
 REMEMBERED = 10_000
+REMEMBERED_UNKNOWN = 500
+"""Ids of no client: anybody can name them, so they have a place of their own."""
+STALE_SECONDS = 30.0
+"""A known client is taken for what it was for so long where it cannot be looked at."""
 CLI, DASHBOARD = "homecast-cli", "homecast-dashboard"
 ID = re.compile(CLIENT_ID)
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class ClientExists(Conflict):
@@ -63,11 +70,18 @@ class RetireClient(Message):
 
 @dataclass(frozen=True)
 class KnownClient:
-    """A client as the endpoints know it. ``hashes``: SHA-256 of its secrets."""
+    """A client as the endpoints know it. ``registered_at``: for the last time. ``hashes``: SHA-256
+    of its secrets."""
 
     client_id: str
     config: ClientConfig
+    registered_at: datetime
     hashes: tuple[bytes, ...] = field(default=(), repr=False)
+
+    def has_given(self, created_at: datetime) -> bool:
+        """Whether a grant of then is one of this registration: what was before a client was retired
+        does not come back with it."""
+        return created_at >= self.registered_at
 
     def has_secret(self, secret: str) -> bool:
         """In constant time."""
@@ -152,7 +166,9 @@ class Clients:
     def __init__(self, repository: Repository, vault: Vault) -> None:
         self._repository = repository
         self._vault = vault
-        self._held: OrderedDict[str, tuple[float, KnownClient | None]] = OrderedDict()
+        self._held: OrderedDict[str, tuple[float, KnownClient]] = OrderedDict()
+        self._unknown: OrderedDict[str, float] = OrderedDict()
+        self._right: OrderedDict[tuple[str, bytes], None] = OrderedDict()
         self._loading: dict[str, asyncio.Task[KnownClient | None]] = {}
 
     def held(self, client_id: str) -> KnownClient | None:
@@ -162,13 +178,28 @@ class Clients:
 
     async def find(self, client_id: str) -> KnownClient | None:
         """None: there is none, or it was retired."""
-        held = self._held.get(client_id)
-        if held is not None and held[0] > time.monotonic():
-            return held[1]
+        if not ID.fullmatch(client_id) or self._unknown.get(client_id, 0.0) > time.monotonic():
+            return None
+        held = self.held(client_id)
+        if held is not None:
+            return held
         return await asyncio.shield(self._loading.get(client_id) or self._begin(client_id))
+
+    def knows(self, client_id: str) -> bool:
+        """Whether it was there when it was looked at last, however long ago."""
+        return client_id in self._held
+
+    def was_right(self, client: KnownClient, secret: str) -> bool:
+        """Whether this is a secret that this process took before, and one of the client's still."""
+        mine = _digest(secret)
+        return (client.client_id, mine) in self._right and client.has_secret(secret)
+
+    def take_as_right(self, client: KnownClient, secret: str) -> None:
+        _keep(self._right, (client.client_id, _digest(secret)), None, REMEMBERED)
 
     def forget(self) -> None:
         self._held.clear()
+        self._unknown.clear()
 
     def _begin(self, client_id: str) -> asyncio.Task[KnownClient | None]:
         """At most one look at a time for each, however many ask."""
@@ -184,20 +215,29 @@ class Clients:
 
     async def _looked_up(self, client_id: str) -> KnownClient | None:
         asked = time.monotonic()
-        found = await self._load(client_id)
-        self._held[client_id] = (asked + REMEMBERED_SECONDS, found)
-        self._held.move_to_end(client_id)
-        while len(self._held) > REMEMBERED:
-            self._held.popitem(last=False)
+        try:
+            found = await self._load(client_id)
+        except Unavailable:
+            until, stale = self._held.get(client_id, (0.0, None))
+            if stale is None or until + STALE_SECONDS < asked:
+                raise
+            return stale
+        until = asked + REMEMBERED_SECONDS
+        if found is None:
+            self._held.pop(client_id, None)
+            _keep(self._unknown, client_id, until, REMEMBERED_UNKNOWN)
+        else:
+            self._unknown.pop(client_id, None)
+            _keep(self._held, client_id, (until, found), REMEMBERED)
         return found
 
     async def _load(self, client_id: str) -> KnownClient | None:
-        if not ID.fullmatch(client_id):
-            return None
         state = (await self._repository.load(CLIENT, client_id)).state
         if state.status != ClientStatus.ACTIVE or state.config is None:
             return None
-        return KnownClient(client_id, state.config, await self._hashes(client_id, state))
+        assert state.registered_at is not None, "an active client was registered"
+        hashes = await self._hashes(client_id, state)
+        return KnownClient(client_id, state.config, state.registered_at, hashes)
 
     async def _hashes(self, client_id: str, state: Client) -> tuple[bytes, ...]:
         if not state.secret_ids:
@@ -206,3 +246,10 @@ class Clients:
         return tuple(
             bytes.fromhex(one["hash"]) for one in held["secrets"] if one["id"] in state.secret_ids
         )
+
+
+def _keep(entries: OrderedDict[K, V], key: K, value: V, most: int) -> None:
+    entries[key] = value
+    entries.move_to_end(key)
+    while len(entries) > most:
+        entries.popitem(last=False)

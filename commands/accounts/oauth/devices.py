@@ -6,10 +6,11 @@ Vault items ``device-code#{SHA-256}`` and ``user-code#{CODE}``, which names the 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote_plus
 
 from pydantic import BaseModel, ConfigDict
@@ -24,7 +25,7 @@ from commands.accounts.oauth.errors import (
     UserCodeNotFound,
 )
 from commands.accounts.oauth.grants import Approval, give
-from commands.accounts.oauth.parts import OAuth
+from commands.accounts.oauth.parts import DEVICES_OF_CLIENT, DEVICES_OF_NETWORK, OAuth
 from commands.accounts.oauth.ports import SignedIn
 from commands.accounts.oauth.scopes import asked_for
 from commands.accounts.oauth.sessions import require_session
@@ -43,6 +44,7 @@ LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 LENGTH = 8
 PAGE = "/device"
 TRIES = 8
+A = TypeVar("A")
 
 
 class Status(StrEnum):
@@ -128,10 +130,12 @@ def shown(user_code: str) -> str:
     return f"{user_code[:4]}-{user_code[4:]}"
 
 
-async def begin(oauth: OAuth, client: KnownClient, scope: str | None) -> Begun:
-    """Raises ``UnauthorizedClient`` or ``InvalidScope``."""
+async def begin(oauth: OAuth, client: KnownClient, scope: str | None, *, network: str) -> Begun:
+    """Raises ``UnauthorizedClient``, ``InvalidScope`` or ``TooManyAttempts``."""
     require_grant_type(client, GrantType.DEVICE_CODE)
     scopes, now = asked_for(client.config, scope), oauth.clock.now()
+    await oauth.limits.rates.take(DEVICES_OF_NETWORK, network)
+    await oauth.limits.rates.take(DEVICES_OF_CLIENT, client.client_id)
     device_code = "hcd_" + secrets.token_urlsafe(32)
     for _ in range(TRIES):
         user_code = "".join(secrets.choice(LETTERS) for _ in range(LENGTH))
@@ -168,13 +172,10 @@ async def look_up(oauth: OAuth, user_code: str, *, account_id: str, network: str
     Raises ``UserCodeNotFound`` or ``TooManyAttempts``.
     """
     who = (f"account:{account_id}", f"network:{network}")
-    for one in who:
-        oauth.user_code_failures.require(one)
-    found = await _found(oauth, normalised(user_code))
-    if found is None:
-        for one in who:
-            await oauth.user_code_failures.failed(one)
-        raise UserCodeNotFound("no device waits with this code")
+    async with oauth.limits.user_codes.attempt(*who, failure=UserCodeNotFound):
+        found = await _found(oauth, normalised(user_code))
+        if found is None:
+            raise UserCodeNotFound("no device waits with this code")
     key, waiting = found
     client = await oauth.clients.find(waiting.client_id)
     if client is None:
@@ -228,9 +229,13 @@ async def _decide(oauth: OAuth, request: DeviceRequest, **changes: Any) -> None:
 
 
 async def poll(
-    oauth: OAuth, context: Context, client: KnownClient, device_code: str
-) -> tuple[Tokens, tuple[str, ...]]:
-    """The tokens, and the grants that made place for them.
+    oauth: OAuth,
+    context: Context,
+    client: KnownClient,
+    device_code: str,
+    answer: Callable[[Tokens], Awaitable[A]],
+) -> tuple[A, tuple[str, ...]]:
+    """``answer``, made of the tokens before the code is used up; and the grants that made place.
 
     Raises ``AuthorizationPending``, ``SlowDown``, ``AccessDenied``, ``ExpiredToken`` or
     ``InvalidGrant``.
@@ -250,7 +255,7 @@ async def poll(
     if waiting.status == Status.DENIED:
         raise AccessDenied("the person said no")
 
-    async def decide(unit: Unit) -> tuple[Tokens, tuple[str, ...]]:
+    async def decide(unit: Unit) -> tuple[A, tuple[str, ...]]:
         now_waiting = await _mine(oauth, client, key)
         if now_waiting.status != Status.APPROVED:
             raise InvalidGrant("the device code was used before")
@@ -259,7 +264,8 @@ async def poll(
         await require_session(oauth.vault, approval.session_id, now=unit.at)
         used = now_waiting.model_copy(update={"status": Status.USED}).model_dump(mode="json")
         unit.write_vault(key, used, expected=now_waiting.version)
-        return await give(unit, oauth, client, now_waiting.grant_id, approval)
+        tokens, gone = await give(unit, oauth, client, now_waiting.grant_id, approval)
+        return await answer(tokens), gone
 
     result, _ = await oauth.dispatcher.execute(context, decide)
     return result

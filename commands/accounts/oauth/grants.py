@@ -10,6 +10,7 @@ from datetime import datetime
 from commands.accounts.grant_endings import end_grants, without_tokens
 from commands.accounts.oauth.clients import KnownClient
 from commands.accounts.oauth.parts import OAuth
+from commands.accounts.oauth.scopes import OFFLINE
 from commands.accounts.token_family import TokenFamily, Tokens, begin, key_of
 from commands.kernel.dispatch import Unit
 from domain.accounts import grants as rules
@@ -68,7 +69,9 @@ async def give(
 def first_tokens(
     oauth: OAuth, client: KnownClient, grant_id: str, approval: Approval, *, at: datetime
 ) -> Tokens:
-    refreshable = GrantType.REFRESH_TOKEN in client.config.grant_types
+    config = client.config
+    offline = OFFLINE in approval.scopes and GrantType.REFRESH_TOKEN in config.grant_types
+    refreshable = offline or config.keeps_access
     ends_at = client.config.ends_at(at, at) if refreshable else at + client.config.access_lifetime
     family = TokenFamily(
         grant_id=grant_id,
@@ -132,13 +135,48 @@ async def revoke_grants(
     )
 
 
-async def revoke_first_party(oauth: OAuth, context: Context, account_id: str) -> tuple[str, ...]:
-    """After a password reset: own apps sign in anew, linked services stay."""
-    state = await load(oauth, account_id)
-    ours = [one for one in {one.client_id for one in state.live} if await _is_ours(oauth, one)]
+async def revoke_own_apps(oauth: OAuth, context: Context, account_id: str) -> tuple[str, ...]:
+    """With a new password: all that anybody with the old one could have signed in by itself does so
+    anew. Services stay that are others' and show who they are."""
+    known = await _clients_of(oauth, (await load(oauth, account_id)).live)
+    ours = [one for one, client in known.items() if client is None or not _is_service(client)]
     return await revoke_grants(
         oauth, context, account_id, clients=ours, reason=Because.PASSWORD_RESET
     )
+
+
+async def revoke_with_sessions(
+    oauth: OAuth,
+    context: Context,
+    account_id: str,
+    session_ids: Collection[str] | None = None,
+    *,
+    but: str | None = None,
+) -> tuple[str, ...]:
+    """After these sign-ins have ended (None: all, and not ``but``): what came of them and was not
+    allowed to go on while the person is away (``offline_access``). What runs elsewhere than in a
+    browser, as an assistant does, never hangs on one."""
+    tied = [
+        one
+        for one in (await load(oauth, account_id)).live
+        if one.session_id not in (None, but)
+        and (session_ids is None or one.session_id in session_ids)
+        and OFFLINE not in one.scopes
+    ]
+    known = await _clients_of(oauth, tied)
+    ends = {one for one, client in known.items() if not client or not client.config.elsewhere}
+    gone = [one.grant_id for one in tied if one.client_id in ends]
+    return await revoke_grants(oauth, context, account_id, grant_ids=gone, reason=Because.SESSION)
+
+
+async def _clients_of(oauth: OAuth, grants: Sequence[Given]) -> dict[str, KnownClient | None]:
+    client_ids = sorted({one.client_id for one in grants})
+    found = await asyncio.gather(*(oauth.clients.find(one) for one in client_ids))
+    return dict(zip(client_ids, found, strict=True))
+
+
+def _is_service(client: KnownClient) -> bool:
+    return not (client.config.first_party or client.config.public)
 
 
 async def load(oauth: OAuth, account_id: str) -> Grants:
@@ -184,8 +222,3 @@ async def _service(
 def _used_at(family: TokenFamily) -> datetime:
     """When it last got a token, as far as its refresh tokens tell."""
     return max((family.created_at, *(one.at for one in family.superseded)))
-
-
-async def _is_ours(oauth: OAuth, client_id: str) -> bool:
-    client = await oauth.clients.find(client_id)
-    return client is not None and client.config.first_party

@@ -13,6 +13,7 @@ from commands.accounts.oauth.grants import revoke_grants
 from commands.accounts.oauth.id_tokens import seconds, told
 from commands.accounts.oauth.parts import OAuth
 from commands.accounts.oauth.ports import Bearer
+from commands.accounts.oauth.retired import is_of_a_client
 from commands.accounts.oauth.scopes import INTROSPECT, OPENID
 from commands.accounts.token_family import InvalidGrant, Rotation, TokenFamily
 from commands.accounts.tokens import InvalidToken
@@ -40,6 +41,7 @@ class Held:
     client_id: str | None
     scopes: frozenset[str]
     expires_at: datetime | None
+    created_at: datetime | None = None
 
 
 class VaultIntrospection:
@@ -59,7 +61,9 @@ class VaultIntrospection:
         if family is None or access is None:
             return None
         scopes = frozenset(access.scopes)
-        return Held(family.account_id, family.client_id, scopes, access.expires_at)
+        return Held(
+            family.account_id, family.client_id, scopes, access.expires_at, family.created_at
+        )
 
     async def _personal(self, token: str, now: datetime) -> Held | None:
         try:
@@ -84,8 +88,8 @@ async def introspect(oauth: OAuth, client: KnownClient, token: str) -> dict[str,
     bearer = await oauth.introspection.introspect(token)
     if bearer is None or not _may_see(client, bearer.client_id):
         return INACTIVE
-    if bearer.client_id is not None and await oauth.clients.find(bearer.client_id) is None:
-        return INACTIVE  # retired
+    if not await is_of_a_client(oauth.clients, bearer):
+        return INACTIVE
     return _active(oauth, bearer)
 
 
@@ -114,12 +118,16 @@ async def _refresh_token(oauth: OAuth, client: KnownClient, token: str) -> dict[
     if family is None or not _may_see(client, family.client_id):
         return INACTIVE
     owner = await oauth.clients.find(family.client_id)
-    if owner is None or not token_family.is_usable(
-        family,
-        oauth.keys.refresh_tokens,
-        token,
-        now=oauth.clock.now(),
-        rotation=Rotation(owner.config.grace),
+    if (
+        owner is None
+        or not owner.has_given(family.created_at)
+        or not token_family.is_usable(
+            family,
+            oauth.keys.refresh_tokens,
+            token,
+            now=oauth.clock.now(),
+            rotation=Rotation(owner.config.grace),
+        )
     ):
         return INACTIVE
     held = Held(family.account_id, family.client_id, frozenset(family.scopes), family.expires_at)
@@ -137,20 +145,20 @@ async def _family_of(oauth: OAuth, token: str) -> TokenFamily | None:
 # --- revocation -----------------------------------------------------------------------------------
 
 
-async def revoke(oauth: OAuth, context: Context, client: KnownClient, token: str) -> None:
+async def revoke(oauth: OAuth, context: Context, client: KnownClient, token: str) -> bool:
     """A refresh token takes its whole grant with it, an access token only itself. What is no token
-    needs no end. Raises ``InvalidGrant`` for one of another client."""
+    needs no end: whether it was one. Raises ``InvalidGrant`` for one of another client."""
     for _ in range(TRIES):
         family = await _family_of(oauth, token)
         if family is None or not _is_of(oauth, family, token):
-            return
+            return False
         if family.client_id != client.client_id:
             raise InvalidGrant("the token belongs to another client")
         try:
             await _end(oauth, context, family, token)
         except VersionConflict:
             continue
-        return
+        return True
     raise too_contended()
 
 
@@ -193,6 +201,6 @@ async def userinfo(oauth: OAuth, token: str) -> dict[str, Any]:
     if bearer.account_id is None or bearer.client_id is None or OPENID not in bearer.scopes:
         raise NoIdentity("the token lacks openid", scope=OPENID)
     person = await oauth.people.find(bearer.account_id)
-    if person is None or await oauth.clients.find(bearer.client_id) is None:
+    if person is None or not await is_of_a_client(oauth.clients, bearer):
         raise InvalidToken("the account or the client is no more")
     return {"sub": bearer.account_id, **told(person, bearer.scopes)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from commands.accounts.attempts import Attempts, Limit
 from commands.accounts.keys import AccountKeys
 from commands.accounts.oauth.clients import Clients
 from commands.accounts.oauth.failures import Failures
@@ -17,6 +18,23 @@ CLIENT_FAILURES, CLIENT_SECONDS = 20, 600
 """Of one client from one network."""
 USER_CODE_FAILURES, USER_CODE_SECONDS = 10, 600
 """Of one person, and of one network. There are 20^8 codes and few are waited with at a time."""
+TOKEN_FAILURES, TOKEN_SECONDS = 100, 600
+"""Codes and tokens that are none, from one network and by clients that anybody can be."""
+DEVICES_OF_NETWORK = Limit("device-network", 60, 600)
+DEVICES_OF_CLIENT = Limit("device-client", 3000, 600)
+"""Requests of devices that wait for a person: each is two items of the vault for ten minutes."""
+OWN_TOKENS = Limit("own-tokens", 200, 600)
+"""Of a client for itself: each is an item of the vault for an hour."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Who may do how much, over all processes. ``rates``: of what is no failure."""
+
+    clients: Failures
+    user_codes: Failures
+    tokens: Failures
+    rates: Attempts
 
 
 @dataclass(frozen=True)
@@ -35,14 +53,17 @@ class OAuth:
     people: People
     introspection: Introspection
     revocations: Revocations
-    client_failures: Failures
-    user_code_failures: Failures
+    limits: Limits
     refreshes: Turns = field(default_factory=Turns)
 
 
-def failures(counters: Counters) -> tuple[Failures, Failures]:
-    """Of clients, and of user codes."""
-    return (
-        Failures(counters, name="oauth-client", limit=CLIENT_FAILURES, seconds=CLIENT_SECONDS),
-        Failures(counters, name="user-code", limit=USER_CODE_FAILURES, seconds=USER_CODE_SECONDS),
+def limits(counters: Counters, keys: AccountKeys, clock: Clock) -> Limits:
+    def failures(name: str, limit: int, seconds: int) -> Failures:
+        return Failures(counters, name=name, limit=limit, seconds=seconds)
+
+    return Limits(
+        clients=failures("oauth-client", CLIENT_FAILURES, CLIENT_SECONDS),
+        user_codes=failures("user-code", USER_CODE_FAILURES, USER_CODE_SECONDS),
+        tokens=failures("oauth-token", TOKEN_FAILURES, TOKEN_SECONDS),
+        rates=Attempts(counters, keys, clock),
     )

@@ -59,12 +59,25 @@ class Bearer(Protocol):
     def scopes(self) -> frozenset[str]: ...
     @property
     def expires_at(self) -> datetime | None: ...
+    @property
+    def created_at(self) -> datetime | None:
+        """Of its grant."""
 
 
 class Introspection(Protocol):
     async def introspect(self, token: str) -> Bearer | None:
         """None for whatever is no access token that holds. What was read may be remembered for 30 s
         at the most; revocations that were told count at once."""
+
+
+class Registration(Protocol):
+    def has_given(self, created_at: datetime) -> bool:
+        """Whether a grant of then is one of a client as it is registered now."""
+
+
+class KnownClients(Protocol):
+    async def find(self, client_id: str) -> Registration | None:
+        """None: there is none, or it was retired, up to 5 s ago."""
 
 
 class Counters(Protocol):

@@ -52,6 +52,11 @@ def asked_for(config: ClientConfig, text: str | None) -> tuple[str, ...]:
     return tuple(sorted(wanted))
 
 
+def to_be_told(config: ClientConfig, scopes: Collection[str]) -> tuple[str, ...]:
+    """What a person is asked about: also that it goes on where the client did not have to ask."""
+    return tuple(sorted({*scopes, OFFLINE})) if config.keeps_access else tuple(scopes)
+
+
 def require_within(wanted: Collection[str], allowed: Collection[str]) -> None:
     """Raises ``InvalidScope``, which names none of a foreign wording."""
     beyond = set(wanted) - set(allowed)

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict
 
 from commands.accounts.oauth.ports import Wrapper
 from commands.kernel.ports import Clock, Vault
-from domain.kernel.errors import Conflict, StoreUnavailable, VersionConflict
+from domain.kernel.errors import Conflict, StoreUnavailable, Unavailable, VersionConflict
 
 ALGORITHM = "RS256"
 BITS = 2048
@@ -35,6 +35,11 @@ PublicJwk = dict[str, str | list[str]]
 KNOWN_AFTER = timedelta(days=400)
 """A hint of who was signed in is believed for so long; who asks for such a key gets it no more."""
 REMEMBERED_SECONDS = 60.0
+STALE_SECONDS = 600.0
+"""For so long the key goes on signing where the vault cannot be asked for a newer one; far less
+than a retired one is published for."""
+AGAIN_AFTER = 5.0
+"""Seconds until the vault is asked again then."""
 LOOKS = 3
 
 
@@ -100,6 +105,7 @@ class SigningKeys:
         self._clock = clock
         self._signer: Signer | None = None
         self._lock = asyncio.Lock()
+        self._stale_until = 0.0
 
     async def signer(self) -> Signer:
         """Makes the first keys, and rotates when it is time."""
@@ -107,7 +113,7 @@ class SigningKeys:
         if known is not None:
             return known
         async with self._lock:
-            return self._fresh() or await self._load()
+            return self._fresh() or await self._loaded()
 
     async def published(self) -> list[PublicJwk]:
         """The keys of ``/oauth2/jwks``."""
@@ -136,10 +142,22 @@ class SigningKeys:
         return await self._rotated(ring, withdraw=withdraw)
 
     def _fresh(self) -> Signer | None:
-        known = self._signer
-        if known is None or known.read_at + REMEMBERED_SECONDS < time.monotonic():
+        known, now = self._signer, time.monotonic()
+        if known is None:
             return None
-        return known
+        until = max(known.read_at + REMEMBERED_SECONDS, self._stale_until)
+        return known if now <= min(until, known.read_at + STALE_SECONDS) else None
+
+    async def _loaded(self) -> Signer:
+        """A fault of the vault or of KMS stops nobody who has a key that was read not long ago."""
+        try:
+            return await self._load()
+        except Unavailable:
+            known, now = self._signer, time.monotonic()
+            if known is None or known.read_at + STALE_SECONDS < now:
+                raise
+            self._stale_until = now + AGAIN_AFTER
+            return known
 
     async def _load(self) -> Signer:
         """Once more where another process rotates just now and has thrown the key away."""

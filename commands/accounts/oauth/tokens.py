@@ -1,9 +1,14 @@
-"""What the token endpoint answers: a grant of some type in, tokens out (RFC 6749)."""
+"""What the token endpoint answers: a grant of some type in, tokens out (RFC 6749).
+
+An answer is made whole, with its signature, before a code or a refresh token is used up: where a
+part of it is away, the client is told to try again and what it has stays good.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from commands.accounts import token_family
@@ -13,7 +18,7 @@ from commands.accounts.oauth.clients import KnownClient
 from commands.accounts.oauth.errors import InvalidRequest, InvalidScope, UnsupportedGrantType
 from commands.accounts.oauth.grants import find_reuse, give, revoke_grants
 from commands.accounts.oauth.id_tokens import id_token
-from commands.accounts.oauth.parts import OAuth
+from commands.accounts.oauth.parts import OWN_TOKENS, OAuth
 from commands.accounts.oauth.scopes import OFFLINE, OPENID, require_within
 from commands.accounts.oauth.sessions import require_session
 from commands.accounts.token_family import (
@@ -88,7 +93,7 @@ async def _by_code(
     answer was lost: nobody can tell (RFC 6749 section 4.1.2)."""
     code = _needed(form, "code")
 
-    async def decide(unit: Unit) -> tuple[codes.Code, Tokens | None, tuple[str, ...]]:
+    async def decide(unit: Unit) -> tuple[codes.Code, TokenResponse | None, tuple[str, ...]]:
         found = await codes.load(oauth.vault, code, client_id=client.client_id, now=unit.at)
         if found.used:
             return found, None, ()
@@ -102,10 +107,10 @@ async def _by_code(
         tokens, gone = await give(unit, oauth, client, found.grant_id, found.approval())
         used = found.model_copy(update={"used": True}).model_dump(mode="json")
         unit.write_vault(codes.key_of(code), used, expected=found.version)
-        return found, tokens, gone
+        return found, await _answer(oauth, tokens, nonce=found.nonce), gone
 
-    (found, tokens, gone), _ = await oauth.dispatcher.execute(context, decide)
-    if tokens is None:
+    (found, answer, gone), _ = await oauth.dispatcher.execute(context, decide)
+    if answer is None:
         await revoke_grants(
             oauth,
             context,
@@ -116,7 +121,7 @@ async def _by_code(
         raise InvalidGrant("the code was used before")
     if gone:
         await oauth.revocations.told(gone)
-    return await _answer(oauth, tokens, nonce=found.nonce)
+    return answer
 
 
 # --- refresh --------------------------------------------------------------------------------------
@@ -130,13 +135,12 @@ async def _by_refresh_token(
     if shape is None:
         raise InvalidGrant("the refresh token is malformed")
     async with oauth.refreshes.of(shape[1]):
-        tokens = await _rotated(oauth, context, client, form, token_family.key_of(shape[1]))
-    return await _answer(oauth, tokens)
+        return await _rotated(oauth, context, client, form, token_family.key_of(shape[1]))
 
 
 async def _rotated(
     oauth: OAuth, context: Context, client: KnownClient, form: Form, key: str
-) -> Tokens:
+) -> TokenResponse:
     """Tried again where another process has refreshed the same grant meanwhile."""
     token = form["refresh_token"]
     for _ in range(TRIES):
@@ -149,12 +153,12 @@ async def _rotated(
         except RefreshTokenReuse as error:
             await find_reuse(oauth, context, family)
             raise InvalidGrant(str(error)) from error
-        value = tokens.family.model_dump(mode="json")
+        answer, value = await _answer(oauth, tokens), tokens.family.model_dump(mode="json")
         try:
             await oauth.vault.put(key, value, expected=family.version)
         except VersionConflict:
             continue
-        return tokens
+        return answer
     raise too_contended()
 
 
@@ -172,6 +176,13 @@ def _refreshed(
     allowed = wanted & set(config.scopes)  # an operator may have taken some back
     if not allowed:
         raise InvalidScope("the client may ask for none of it any more")
+    if not client.has_given(family.created_at):
+        raise InvalidGrant("the client was retired since")
+    lifetime, oldest = config.access_lifetime, config.oldest(family.created_at)
+    if oldest is not None:
+        if oldest <= now:
+            raise InvalidGrant("the grant has reached its greatest age")
+        lifetime = min(lifetime, oldest - now)
     return token_family.refresh(
         family,
         oauth.keys.refresh_tokens,
@@ -181,7 +192,7 @@ def _refreshed(
         client_id=client.client_id,
         scopes=allowed,
         expires_at=config.ends_at(family.created_at, now),
-        lifetime=config.access_lifetime,
+        lifetime=lifetime,
     )
 
 
@@ -196,6 +207,7 @@ async def _by_credentials(
     require_within(wanted, client.config.scopes)
     if wanted & {OPENID, OFFLINE}:
         raise InvalidScope("there is no person in this")
+    await oauth.limits.rates.take(OWN_TOKENS, client.client_id)
     now = oauth.clock.now()
     family = TokenFamily(
         grant_id=oauth.ids.new(),
@@ -223,10 +235,11 @@ async def _by_credentials(
 async def _by_device_code(
     oauth: OAuth, context: Context, client: KnownClient, form: Form
 ) -> TokenResponse:
-    tokens, gone = await devices.poll(oauth, context, client, _needed(form, "device_code"))
+    device_code = _needed(form, "device_code")
+    answer, gone = await devices.poll(oauth, context, client, device_code, partial(_answer, oauth))
     if gone:
         await oauth.revocations.told(gone)
-    return await _answer(oauth, tokens)
+    return answer
 
 
 async def _answer(oauth: OAuth, tokens: Tokens, *, nonce: str | None = None) -> TokenResponse:

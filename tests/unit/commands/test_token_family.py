@@ -92,8 +92,31 @@ def test_inside_the_grace_refreshes_at_once_come_to_the_same_successor() -> None
     assert other.access_token != one.access_token
     for token in (first.access_token, one.access_token, other.access_token):
         assert other.family.live(token, AT) is not None
+
+
+def test_the_grace_begins_when_the_successor_is_used_for_the_first_time() -> None:
+    """An answer that was lost can be asked for again, however much later the client comes."""
+    first = begun()
+    lost = refreshed(first.family, first.refresh_token, GRACE)
+    again = refreshed(lost.family, first.refresh_token, GRACE, after=3600)
+    assert again.refresh_token == lost.refresh_token
+    used = refreshed(again.family, again.refresh_token, GRACE, after=3600)
+    late = refreshed(used.family, first.refresh_token, GRACE, after=3600 + 299)
+    assert late.refresh_token == used.refresh_token
     with pytest.raises(RefreshTokenReuse):
-        refreshed(other.family, first.refresh_token, GRACE, after=300)
+        refreshed(late.family, first.refresh_token, GRACE, after=3600 + 300)
+
+
+def test_only_the_token_before_and_its_grace_count() -> None:
+    tokens = [begun()]
+    for hour in range(1, 4):
+        last = tokens[-1]
+        tokens.append(refreshed(last.family, last.refresh_token, GRACE, after=hour * 3600))
+    family = tokens[-1].family
+    assert refreshed(family, tokens[2].refresh_token, GRACE, after=9 * 3600)
+    for old in tokens[:2]:
+        with pytest.raises(RefreshTokenReuse):
+            refreshed(family, old.refresh_token, GRACE, after=9 * 3600)
 
 
 def test_a_stable_refresh_token_serves_again_and_again() -> None:

@@ -144,3 +144,15 @@ def test_only_so_many_clients_are_remembered() -> None:
     assert len(state.consents) == CONSENTS_KEPT
     assert not state.allowed("c0", ())
     assert state.allowed(f"c{CONSENTS_KEPT}", ())
+
+
+def test_what_ran_out_is_cleared_away_in_parts_that_a_commit_holds() -> None:
+    steps = [gave(f"g{one}", f"c{one}", refreshable=False) for one in range(LIVE_AT_ONCE)]
+    state = Grants(stream=f"grants-{ACCOUNT}")
+    for step in (*steps, gave("new", "c-new", second=2 * 3600)):
+        events = step(state)
+        for event in events:
+            state = grants.fold(state, event)
+    [cleared] = [one for one in events if isinstance(one, GrantsRevoked)]
+    assert len(cleared.grant_ids) == grants.TIDIED
+    assert state.of("new") is not None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -443,3 +445,46 @@ async def test_in_any_order_of_events_no_revoked_token_outlives_the_bound(
         assert all(live)
     elif told or processes.time >= revoked_at + TRUSTED_FOR:
         assert not any(live)
+
+
+class Registered:
+    """Clients as they are registered, and since when."""
+
+    def __init__(self, **since: datetime) -> None:
+        self.since = since
+
+    async def find(self, client_id: str) -> Since | None:
+        at = self.since.get(client_id)
+        return Since(at) if at is not None else None
+
+
+@dataclass(frozen=True)
+class Since:
+    at: datetime
+
+    def has_given(self, created_at: datetime) -> bool:
+        return created_at >= self.at
+
+
+async def test_tokens_of_a_client_that_was_retired_hold_no_more(processes: Processes) -> None:
+    process, grant = processes.start(), await processes.grant()
+    personal, _ = await processes.personal()
+    now = processes.clock.now()
+    process.clients = Registered(alexa=now)
+    assert await holds(process, grant.token)
+    process.clients = Registered(alexa=now + timedelta(seconds=1))
+    assert not await holds(process, grant.token), "it was registered anew since"
+    process.clients = Registered()
+    assert not await holds(process, grant.token)
+    with pytest.raises(InvalidToken):
+        await process.fresh(grant.token)
+    assert await holds(process, personal)
+
+
+async def test_a_client_is_one_to_the_limits_however_many_tokens_it_has(
+    processes: Processes,
+) -> None:
+    process = processes.start()
+    grants = [await processes.grant(account_id=None) for _ in range(2)]
+    bearers = [await process.bearer(one.token, HERE) for one in grants]
+    assert {one.principal for one in bearers} == {"client:alexa"}

@@ -15,6 +15,7 @@ from adapters.inbound.http.accounts.visit import Visit
 from commands.accounts.oauth import authorizing
 from commands.accounts.oauth.authorizing import AuthorizationRequest, Step
 from commands.accounts.oauth.errors import AuthorizationRefused
+from commands.accounts.oauth.scopes import to_be_told
 
 MOST_PARAMETERS = 64
 
@@ -44,7 +45,7 @@ async def ask(visit: Visit, request: AuthorizationRequest) -> Response:
     return visit.page(
         "consent.html",
         client=request.client.config.name,
-        scopes=words.scopes_in_words(request.scopes),
+        scopes=words.scopes_in_words(to_be_told(request.client.config, request.scopes)),
         email=account.email,
         request_query=urlsplit(here).query,
         here=here,

@@ -10,6 +10,7 @@ from adapters.inbound.http.limits import network_of
 from commands.accounts.oauth import devices
 from commands.accounts.oauth.devices import DeviceRequest
 from commands.accounts.oauth.errors import UserCodeNotFound
+from commands.accounts.oauth.scopes import to_be_told
 
 LONGEST = 20
 UNKNOWN = "No device waits with this code. Look whether it still shows the same."
@@ -42,7 +43,7 @@ async def ask(visit: Visit) -> Response:
     return visit.page(
         "device_confirm.html",
         client=request.client.config.name,
-        scopes=words.scopes_in_words(request.scopes),
+        scopes=words.scopes_in_words(to_be_told(request.client.config, request.scopes)),
         user_code=request.user_code,
         email=account.email,
         here="/device",

@@ -11,7 +11,6 @@ from adapters.inbound.http.accounts.cookies import BEFORE, SESSION
 from adapters.inbound.http.accounts.visit import Visit
 from commands.accounts.oauth import logout
 from commands.accounts.oauth.logout import LogoutRequest
-from commands.accounts.sign_in_sessions import sign_out
 
 
 async def show(visit: Visit) -> Response:
@@ -44,7 +43,7 @@ async def confirm(visit: Visit) -> Response:
 
 async def _end(visit: Visit, request: LogoutRequest) -> Response:
     if visit.signed_in is not None:
-        await sign_out(visit.pages.accounts.dispatcher, visit.context, visit.signed_in)
+        await visit.sign_out()
     visit.drop(SESSION)
     visit.drop(BEFORE)
     return _leave(visit, request)

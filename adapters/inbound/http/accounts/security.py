@@ -11,7 +11,7 @@ from fastapi import Response
 from adapters.inbound.http.accounts.visit import Visit
 from adapters.inbound.http.accounts.wording import AT_LEAST, WEAK, WRONG_CODE, WRONG_PASSWORD
 from commands.accounts import identity, second_factor
-from commands.accounts.oauth.grants import revoke_first_party
+from commands.accounts.oauth.grants import revoke_own_apps
 from commands.accounts.password_rules import WeakPassword
 from commands.accounts.passwords import WrongCredentials
 from commands.accounts.second_factor import EnrolmentOver, TotpIsOn, WrongCode
@@ -56,13 +56,14 @@ async def change_password(visit: Visit) -> Response:
             current=visit.field("current"),
             new=visit.field("password"),
             visitor=visit.visitor,
-            end_own_apps=partial(revoke_first_party, visit.pages.oauth, visit.context),
+            end_own_apps=partial(revoke_own_apps, visit.pages.oauth, visit.context),
         )
     except WrongCredentials:
         return await _page(visit, {"current": WRONG_PASSWORD})
     except WeakPassword as weak:
         return await _page(visit, {"password": WEAK[weak.extra["reason"]]})
     visit.knows_device(device)
+    await visit.end_grants(but=visit.me.session_id)
     return visit.see_other(HERE, done="password-changed")
 
 

@@ -44,6 +44,7 @@ async def end(visit: Visit) -> Response:
         await end_sessions(unit, visit.me.account_id, [session_id])
 
     await visit.pages.accounts.dispatcher.execute(visit.context, decide)
+    await visit.end_grants([session_id])
     return visit.see_other("/account/sessions", done="session-ended")
 
 
@@ -52,4 +53,5 @@ async def end_others(visit: Visit) -> Response:
         await end_sessions(unit, visit.me.account_id, but=visit.me.session_id)
 
     await visit.pages.accounts.dispatcher.execute(visit.context, decide)
+    await visit.end_grants(but=visit.me.session_id)
     return visit.see_other("/account/sessions", done="sessions-ended")

@@ -12,7 +12,6 @@ from adapters.inbound.http.accounts.visit import Visit
 from adapters.inbound.http.accounts.wording import WRONG, WRONG_CODE, WRONG_PASSWORD
 from commands.accounts.passwords import WrongCredentials
 from commands.accounts.second_factor import WrongCode
-from commands.accounts.sign_in_sessions import sign_out as end_session
 from commands.accounts.signing_in import (
     CodeNeeded,
     PendingSignInOver,
@@ -133,7 +132,7 @@ async def _again(visit: Visit, errors: dict[str, str] | None = None) -> Response
 
 async def sign_out(visit: Visit) -> Response:
     if visit.signed_in is not None:
-        await end_session(visit.pages.accounts.dispatcher, visit.context, visit.signed_in)
+        await visit.sign_out()
     visit.drop(SESSION)
     visit.drop(BEFORE)
     target = visit.field("return_to")

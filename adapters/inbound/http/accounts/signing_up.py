@@ -6,13 +6,11 @@ nothing until its button is pressed.
 
 from __future__ import annotations
 
-from functools import partial
-
 from fastapi import Response
 
 from adapters.inbound.http.accounts.visit import Visit
 from adapters.inbound.http.accounts.wording import AT_LEAST, WEAK, WRONG_ADDRESS
-from commands.accounts.oauth.grants import revoke_first_party
+from commands.accounts.oauth.grants import revoke_own_apps, revoke_with_sessions
 from commands.accounts.password_rules import WeakPassword
 from commands.accounts.signing_up import (
     Wanted,
@@ -111,6 +109,12 @@ async def _choose_new(visit: Visit, token: str, errors: dict[str, str] | None = 
 
 async def reset(visit: Visit) -> Response:
     token = visit.field("token")
+    oauth, context = visit.pages.oauth, visit.context
+
+    async def end_grants(account_id: str) -> None:
+        await revoke_own_apps(oauth, context, account_id)
+        await revoke_with_sessions(oauth, context, account_id)
+
     try:
         await reset_password(
             visit.pages.accounts,
@@ -118,7 +122,7 @@ async def reset(visit: Visit) -> Response:
             token=token,
             password=visit.field("password"),
             visitor=visit.visitor,
-            end_own_apps=partial(revoke_first_party, visit.pages.oauth, visit.context),
+            end_own_apps=end_grants,
         )
     except WeakPassword as weak:
         return await _choose_new(visit, token, {"password": WEAK[weak.extra["reason"]]})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -22,6 +22,7 @@ from adapters.inbound.http.accounts.forms import FIELD, read_form, require_own_p
 from adapters.inbound.http.accounts.local_paths import is_local, local_path
 from adapters.inbound.http.edge import Exchange
 from commands.accounts.entering import Entered
+from commands.accounts.oauth.grants import revoke_with_sessions
 from commands.accounts.sign_in_sessions import SignedIn, Visitor, sign_out
 from domain.kernel.recorded import Context
 
@@ -114,13 +115,29 @@ class Visit:
     async def enter(self, entered: Entered) -> None:
         """Nothing that was known of the browser before names it any more (session fixation); the
         session that it had ends."""
-        if self.signed_in is not None:
-            await sign_out(self.pages.accounts.dispatcher, self.context, self.signed_in)
+        before = self.signed_in
+        if before is not None and before.account_id != entered.signed_in.account_id:
+            await self.sign_out()
+        elif before is not None:  # still the same person: what was allowed stays so
+            await sign_out(self.pages.accounts.dispatcher, self.context, before)
         self.signed_in = entered.signed_in
         self.put(SESSION, entered.cookie)
         self.put(DEVICE, entered.device_cookie)
         self.drop(BEFORE)
         self.drop(PENDING)
+
+    async def sign_out(self) -> None:
+        """With what was only allowed while this sign-in lasts."""
+        await sign_out(self.pages.accounts.dispatcher, self.context, self.me)
+        await self.end_grants([self.me.session_id])
+
+    async def end_grants(
+        self, session_ids: Collection[str] | None = None, *, but: str | None = None
+    ) -> None:
+        """That hang on these sign-ins of the person, which have just ended; None: on all."""
+        await revoke_with_sessions(
+            self.pages.oauth, self.context, self.me.account_id, session_ids, but=but
+        )
 
     def knows_device(self, value: str) -> None:
         self.put(DEVICE, value)

@@ -25,6 +25,7 @@ from commands.accounts.oauth.authentication import authenticate
 from commands.accounts.oauth.clients import KnownClient
 from commands.accounts.oauth.errors import InvalidRequest
 from commands.accounts.oauth.tokens import Form
+from commands.accounts.token_family import InvalidGrant
 from domain.kernel.errors import HomecastError
 from domain.kernel.recorded import Context
 
@@ -57,15 +58,34 @@ def _token(form: Form) -> str:
 async def token(request: Request) -> Response:
     client, form = await _caller(request)
     oauth = oauth_of(request)
-    answer = await tokens.exchange(oauth, _context(request, client), client, form)
+    who = _guesser(request, client)
+    try:
+        answer = await tokens.exchange(oauth, _context(request, client), client, form)
+    except InvalidGrant:
+        if who is not None:
+            await oauth.limits.tokens.failed(who)
+        raise
     return json_answer(answer.as_json())
+
+
+def _guesser(request: Request, client: KnownClient) -> str | None:
+    """Whose tokens that are none are counted. Clients that show who they are have many people
+    behind them, of whom some have taken back what they allowed. Raises ``TooManyAttempts``."""
+    if not client.config.public:
+        return None
+    who = f"network:{network(request)}"
+    oauth_of(request).limits.tokens.require(who)
+    return who
 
 
 async def revoke(request: Request) -> Response:
     """RFC 7009: 200 also for what was no token."""
     client, form = await _caller(request)
     oauth = oauth_of(request)
-    await lookups.revoke(oauth, _context(request, client), client, _token(form))
+    who = _guesser(request, client)
+    found = await lookups.revoke(oauth, _context(request, client), client, _token(form))
+    if not found and who is not None:
+        await oauth.limits.tokens.failed(who)
     return json_answer({})
 
 
@@ -78,7 +98,8 @@ async def introspect(request: Request) -> Response:
 async def device_authorization(request: Request) -> Response:
     """RFC 8628 section 3.1."""
     client, form = await _caller(request)
-    begun = await devices.begin(oauth_of(request), client, form.get("scope"))
+    scope = form.get("scope")
+    begun = await devices.begin(oauth_of(request), client, scope, network=network(request))
     return json_answer(begun.as_json())
 
 
@@ -87,7 +108,9 @@ async def userinfo(request: Request) -> Response:
     found = await bearer_of(request)
     if found is None:
         raise Unauthenticated("an access token is needed")
-    return json_answer(await lookups.userinfo(oauth_of(request), found))
+    address = request.client.host if request.client else ""
+    async with request.app.state.parts.tokens.attempt(address):
+        return json_answer(await lookups.userinfo(oauth_of(request), found))
 
 
 async def jwks(request: Request) -> Response:
@@ -142,6 +165,8 @@ class Named(Route):
 
 
 def mount(app: FastAPI, *, parts: OAuthParts) -> None:
+    """Tokens of clients that were retired hold nowhere from then on."""
     app.state.oauth = parts
+    app.state.parts.tokens.clients = parts.oauth.clients
     for path, endpoint, methods in ROUTES:
         app.router.routes.append(Named(path, endpoint, methods=methods))

@@ -23,7 +23,7 @@ from commands.accounts.oauth.scopes import KNOWN, OF_SERVICES, WORDS
 from commands.accounts.oauth.seeding import ensure_cli, ensure_dashboard
 from commands.accounts.tokens import ALL_SCOPES
 from domain.accounts.client import ClientConfig, ClientNotFound, ClientRetired, Profile
-from domain.kernel.errors import InvalidInput
+from domain.kernel.errors import InvalidInput, StoreUnavailable
 from tests.support.oauth import APP, CONTEXT, USUAL, WEB, Server
 
 
@@ -200,3 +200,34 @@ async def test_there_are_no_pages_to_sign_in_at_where_anybody_could_listen_or_no
     await server.run(lambda unit: clients.retire(unit, RetireClient(client_id=DASHBOARD)))
     await ensure_dashboard(server.dispatcher, server.vault, CONTEXT, "https://moved.example")
     assert await server.beside().oauth.clients.find(DASHBOARD) is None
+
+
+async def test_invented_ids_take_no_place_of_known_clients(server: Server) -> None:
+    await server.profile(Profile.WEB)
+    known = server.oauth.clients
+    assert await known.find("web") is not None
+    for number in range(clients.REMEMBERED_UNKNOWN + 10):
+        assert await known.find(f"nobody-{number}") is None
+        assert await known.find("\U0001f600" * 100 + str(number)) is None
+    assert list(known._held) == ["web"]
+    assert len(known._unknown) == clients.REMEMBERED_UNKNOWN
+    assert not any("\U0001f600" in one for one in known._unknown)
+
+
+async def test_a_known_client_stays_so_for_a_while_where_nobody_can_look(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await server.profile(Profile.WEB)
+    known = server.oauth.clients
+    found = await known.find("web")
+    assert found is not None
+
+    async def away(_: object) -> None:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(known, "_load", away)
+    known._held["web"] = (time.monotonic() - 1, found)
+    assert await known.find("web") is found
+    known._held["web"] = (time.monotonic() - clients.STALE_SECONDS - 1, found)
+    with pytest.raises(StoreUnavailable):
+        await known.find("web")

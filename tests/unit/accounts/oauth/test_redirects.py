@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from commands.accounts.oauth.profiles import Wishes, configured
@@ -127,9 +129,11 @@ def test_a_scheme_of_an_apps_own_fits_as_it_is() -> None:
     ],
 )
 @pytest.mark.parametrize("config", [app, web])
-def test_what_is_not_fit_cannot_be_registered(uri: str, config: type[ClientConfig]) -> None:
+def test_what_is_not_fit_cannot_be_registered(
+    uri: str, config: Callable[[str], ClientConfig]
+) -> None:
     with pytest.raises(InvalidInput):
-        config(uri)  # type: ignore[call-arg,misc]
+        config(uri)
 
 
 def test_a_scheme_of_its_own_is_for_programs_without_a_secret() -> None:

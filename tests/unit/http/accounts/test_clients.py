@@ -11,7 +11,15 @@ from commands.accounts.oauth.clients import KnownClient, RegisterClient, registe
 from commands.accounts.oauth.profiles import Wishes, configured
 from domain.accounts.client import Profile
 from domain.kernel.recorded import Context
-from tests.unit.http.accounts.world import CALLBACK, EMAIL, Browser, Server, answer_of, asked
+from tests.unit.http.accounts.world import (
+    CALLBACK,
+    EMAIL,
+    PASSWORD,
+    Browser,
+    Server,
+    answer_of,
+    asked,
+)
 
 CONTEXT = Context("c", "m", "client:shop")
 
@@ -24,9 +32,9 @@ async def shop(server: Server) -> KnownClient:
     return client
 
 
-async def redeem(server: Server, client: KnownClient, code: str) -> None:
+async def redeem(server: Server, client: KnownClient, code: str) -> tokens.TokenResponse:
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK}
-    await tokens.exchange(server.oauth, CONTEXT, client, form)
+    return await tokens.exchange(server.oauth, CONTEXT, client, form)
 
 
 async def test_who_signs_in_is_asked_once_and_sees_whom_to_what_and_as_whom(
@@ -185,7 +193,7 @@ async def test_a_device_is_connected_after_its_code_was_seen(server: Server, ann
     client = await server.oauth.clients.find("tv")
     assert client is not None
     for button, heading in (("Connect", "Connected"), ("No", "Not connected")):
-        begun = await devices.begin(server.oauth, client, "devices:read")
+        begun = await devices.begin(server.oauth, client, "devices:read", network="n")
         await ann.get(begun.verification_uri_complete.removeprefix(server.public_url))
         assert ann.heading == "Connect a device"
         await ann.send("/device")
@@ -238,3 +246,32 @@ async def test_a_code_is_bound_to_the_session_that_it_was_given_in(
     held = await codes.load(server.vault, code, client_id="shop", now=server.clock.now())
     assert held.account_id
     assert "devices:read" in held.scopes
+
+
+@pytest.mark.parametrize("how", ["sign out", "end", "new password", "reset"])
+async def test_what_may_not_go_on_while_away_ends_with_the_sign_in(
+    server: Server, shop: KnownClient, ann: Browser, other: Browser, how: str
+) -> None:
+    await ann.get(asked(scope="devices:read"))
+    await ann.send("/oauth2/consent", button="Allow")
+    answer = await redeem(server, shop, answer_of(ann.onward() or "")["code"])
+    assert await server.oauth.introspection.introspect(answer.access_token) is not None
+    if how == "sign out":
+        await ann.sign_out()
+    elif how == "reset":
+        await other.get("/password/forgot")
+        await other.send("/password/forgot", email=EMAIL)
+        await other.get(await server.link("password_reset"))
+        await other.send("/password/reset", password="a green door in winter")
+    else:
+        await other.get("/signin")
+        await other.send("/signin", email=EMAIL, password=PASSWORD)
+        if how == "end":
+            await other.get("/account/sessions")
+            await other.send("/account/sessions/end-others")
+        else:
+            await other.get("/account/security")
+            await other.send(
+                "/account/security/password", current=PASSWORD, password="a green door in winter"
+            )
+    assert await server.oauth.introspection.introspect(answer.access_token) is None

@@ -141,7 +141,6 @@ class Server:
             attempts=Attempts(self.api.counters, self.keys, self.clock),
             public_url=public_url,
         )
-        clients, codes = oauth_parts.failures(self.api.counters)
         self.oauth = OAuth(
             issuer=public_url,
             clock=self.clock,
@@ -154,8 +153,7 @@ class Server:
             people=NoPeople(),
             introspection=VaultIntrospection(self.vault, self.clock),
             revocations=NoRevocations(),
-            client_failures=clients,
-            user_code_failures=codes,
+            limits=oauth_parts.limits(self.api.counters, self.keys, self.clock),
         )
         self.pages = AccountPages(
             self.parts,

@@ -277,8 +277,8 @@ async def test_a_service_asks_for_ads_with_a_token_of_its_own(
         async with Client(running[0], token).http as service:
             assert (await service.get("/v1/brokers/acme/vast")).is_success
     counted = [key for key in world.counters.values if key.startswith("ads:")]
-    assert len(counted) == 1, "by grant"
-    assert counted[0].startswith(f"ads:grant:{grant.id}:")
+    assert len(counted) == 1, "by client"
+    assert counted[0].startswith("ads:client:player:")
     await grant.revoke(world.api.token_states)
     async with Client(running[0], renewed).http as service:
         answer = await service.get("/v1/brokers/acme/vast")

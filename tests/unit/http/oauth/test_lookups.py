@@ -18,12 +18,12 @@ from tests.unit.http.oauth.world import OAuthWorld, error_of
 
 async def test_a_client_sees_its_own_tokens(world: OAuthWorld) -> None:
     await world.server.profile(Profile.WEB)
-    linked = await world.linked("web", WEB, scope="devices:read")
+    linked = await world.linked("web", WEB, scope="devices:read offline_access")
     seen = await world.introspect("web", linked["access_token"])
     assert seen == {
         "active": True,
         "iss": ISSUER,
-        "scope": "devices:read",
+        "scope": "devices:read offline_access",
         "client_id": "web",
         "sub": ACCOUNT,
         "token_type": "Bearer",
@@ -71,7 +71,8 @@ async def test_what_is_over_is_inactive(world: OAuthWorld) -> None:
 async def test_a_replaced_token_is_active_while_it_still_does(world: OAuthWorld) -> None:
     await world.server.profile(Profile.ALEXA)
     linked = await world.linked("alexa", ALEXA)
-    await world.refresh("alexa", linked["refresh_token"])
+    second = (await world.refresh("alexa", linked["refresh_token"])).json()
+    await world.refresh("alexa", second["refresh_token"])
     assert (await world.introspect("alexa", linked["refresh_token"]))["active"]
     world.server.clock.move(minutes=5)
     assert await world.introspect("alexa", linked["refresh_token"]) == {"active": False}

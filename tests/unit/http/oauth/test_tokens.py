@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from commands.accounts.oauth.grants import load, revoke_grants
+from commands.accounts.oauth.scopes import to_be_told
 from domain.accounts.client import Profile
 from domain.accounts.grants import Because, GrantGiven, GrantsRevoked, RefreshTokenReused
+from domain.kernel.recorded import Context
 from tests.support.oauth import ACCOUNT, ALEXA, APP, GOOGLE, OTHER, WEB, challenge_of
-from tests.unit.http.oauth.world import OAuthWorld, basic_header, error_of
+from tests.unit.http.oauth.world import OAuthWorld, app_of, basic_header, error_of
 
 GRANTS = f"grants-{ACCOUNT}"
 
@@ -165,14 +168,19 @@ async def test_a_refresh_rotates_and_an_old_token_of_an_own_app_ends_the_grant(
     assert len(world.server.revocations.ended) == 1
 
 
-async def test_an_assistants_old_token_does_for_five_minutes(world: OAuthWorld) -> None:
+async def test_an_assistants_old_token_does_until_its_successor_was_used(
+    world: OAuthWorld,
+) -> None:
     """Amazon: a refresh token must not be invalidated at once when it is replaced."""
     await world.server.profile(Profile.ALEXA)
     first = await world.linked("alexa", ALEXA)
     second = (await world.refresh("alexa", first["refresh_token"])).json()
-    world.server.clock.move(seconds=299)
+    world.server.clock.move(days=7)  # the answer was lost, and Alexa asks again
     again = (await world.refresh("alexa", first["refresh_token"])).json()
     assert again["refresh_token"] == second["refresh_token"]
+    assert (await world.refresh("alexa", second["refresh_token"])).status_code == 200
+    world.server.clock.move(seconds=299)
+    assert (await world.refresh("alexa", first["refresh_token"])).status_code == 200
     world.server.clock.move(seconds=1)
     refused = await world.refresh("alexa", first["refresh_token"])
     assert error_of(refused) == (400, "invalid_grant")
@@ -581,3 +589,79 @@ async def test_any_verifier_that_fits_is_taken(world: OAuthWorld) -> None:
         code = await world.code("own-app", APP, challenge=challenge_of(verifier))
         answer = await world.redeem("own-app", code, APP, code_verifier=verifier)
         assert answer.status_code == 200
+
+
+async def test_no_access_token_outlives_the_greatest_age_of_its_grant(world: OAuthWorld) -> None:
+    await world.server.profile(Profile.WEB)
+    token = (await world.linked("web", WEB))["refresh_token"]
+    for _ in range(18):
+        world.server.clock.move(days=20)
+        token = (await world.refresh("web", token)).json()["refresh_token"]
+    world.server.clock.move(days=4, hours=23, minutes=30)
+    last = (await world.refresh("web", token)).json()
+    assert last["expires_in"] == 30 * 60
+    world.server.clock.move(minutes=30)
+    assert await world.oauth.introspection.introspect(last["access_token"]) is None
+    refused = await world.refresh("web", last["refresh_token"])
+    assert error_of(refused) == (400, "invalid_grant")
+
+
+async def test_what_a_client_had_before_it_was_retired_does_not_come_back_with_it(
+    world: OAuthWorld,
+) -> None:
+    await world.server.profile(Profile.WEB)
+    await world.server.profile(Profile.SERVICE, introspect=True)
+    old = await world.linked("web", WEB)
+    world.server.clock.move(minutes=1)
+    await world.server.retire("web")
+    await world.server.profile(Profile.WEB)
+    refused = await world.refresh("web", old["refresh_token"])
+    assert error_of(refused) == (400, "invalid_grant")
+    for kind in ("access_token", "refresh_token"):
+        assert await world.introspect("service", old[kind]) == {"active": False}
+    new = await world.linked("web", WEB)
+    assert (await world.refresh("web", new["refresh_token"])).status_code == 200
+
+
+async def test_a_service_keeps_access_only_where_that_was_allowed(world: OAuthWorld) -> None:
+    await world.server.profile(Profile.WEB)
+    briefly = await world.linked("web", WEB, scope="openid devices:read")
+    assert "refresh_token" not in briefly
+    longer = await world.linked("web", WEB, scope="openid offline_access")
+    assert (await world.refresh("web", longer["refresh_token"])).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("profile", "redirect_uri"),
+    [(Profile.ALEXA, ALEXA), (Profile.GOOGLE, GOOGLE), (Profile.OWN_APP, APP)],
+)
+async def test_assistants_and_own_apps_always_do(
+    world: OAuthWorld, profile: Profile, redirect_uri: str
+) -> None:
+    """They do not ask for ``offline_access``, and would be unlinked in an hour; people are told."""
+    await world.server.profile(profile)
+    answer = await world.linked(profile.value, redirect_uri, scope="devices:read")
+    assert (answer["scope"], "refresh_token" in answer) == ("devices:read", True)
+    client = await world.oauth.clients.find(profile.value)
+    assert client is not None
+    assert to_be_told(client.config, ("devices:read",)) == ("devices:read", "offline_access")
+
+
+@pytest.mark.parametrize("by", ["client", "person"])
+async def test_what_was_given_or_taken_back_is_asked_for_again(world: OAuthWorld, by: str) -> None:
+    await world.server.profile(Profile.WEB)
+    answer = await world.linked("web", WEB)
+    assert (await load(world.oauth, ACCOUNT)).allowed("web", ("devices:read",))
+    if by == "client":
+        form = {"token": answer["refresh_token"]}
+        secret = world.server.secrets["web"]
+        assert (await world.post("/oauth2/revoke", form, basic=("web", secret))).is_success
+    else:
+        context = Context("c", "m", "test")
+        await revoke_grants(world.oauth, context, ACCOUNT, client_id="web", reason=Because.USER)
+    assert not (await load(world.oauth, ACCOUNT)).allowed("web", ("devices:read",))
+
+
+async def test_the_guard_of_the_api_knows_of_clients(world: OAuthWorld) -> None:
+    app = app_of(world.server)
+    assert app.state.parts.tokens.clients is world.oauth.clients
